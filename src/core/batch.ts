@@ -1,0 +1,64 @@
+/**
+ * Many operations in one step. Later ones see earlier ones. An atomic batch takes effect whole or
+ * not at all: it runs on the real state with an undo log, and a single refusal takes everything
+ * back, facts included. Endings that are due anyway are recorded before, because what has ended
+ * has ended whatever becomes of the batch.
+ */
+import type { BatchCommand, BatchOperation, BatchReply, BatchResult } from './command.ts';
+import { increment } from './counters.ts';
+import { settleKey, settleLease } from './endings.ts';
+import { get, put, remove } from './entries.ts';
+import { renew } from './leases.ts';
+import { isRefusal, type Refusal, refuse } from './refusal.ts';
+import type { State } from './state.ts';
+
+export function batch(state: State, command: BatchCommand): BatchReply | Refusal {
+  if (!command.atomic) {
+    const results = command.operations.map((operation) => perform(state, operation));
+    return { applied: results.filter((result) => !isRefusal(result)).length, results };
+  }
+  for (const operation of command.operations) settleTargets(state, operation);
+  const factsBefore = state.facts.count;
+  state.beginAtomic();
+  const results = command.operations.map((operation) => perform(state, operation));
+  const refused = results.filter((result) => isRefusal(result)).length;
+  if (refused === 0) {
+    state.commitAtomic();
+    return { applied: results.length, results };
+  }
+  state.rollbackAtomic();
+  state.facts.truncate(factsBefore);
+  return refuse(
+    'batch-refused',
+    `Cannot apply the batch: ${refused} of ${results.length} operations were refused, so none took effect`,
+    { results },
+  );
+}
+
+function perform(state: State, operation: BatchOperation): BatchResult {
+  switch (operation.op) {
+    case 'put':
+      return put(state, operation);
+    case 'get':
+      return get(state, operation);
+    case 'delete':
+      return remove(state, operation);
+    case 'renew':
+      return renew(state, operation);
+    case 'increment':
+      return increment(state, operation);
+  }
+}
+
+function settleTargets(state: State, operation: BatchOperation): void {
+  const leaseId = operation.op === 'renew' ? operation.id : 'lease' in operation ? operation.lease : undefined;
+  if (leaseId !== undefined) {
+    const lease = state.leases.find(leaseId);
+    if (lease !== 0) settleLease(state, lease);
+  }
+  if (operation.op === 'renew') return;
+  const namespace = state.namespaces.find(operation.namespace);
+  if (namespace === undefined) return;
+  state.probe.set(namespace.number, operation.key);
+  settleKey(state, namespace.number);
+}

@@ -1,0 +1,117 @@
+/**
+ * Room: what a namespace and the process may hold, and who goes when a namespace prefers evicting
+ * to refusing. Checked before anything changes.
+ */
+import type { GrantCommand } from './command.ts';
+import { endEntry, endLease } from './endings.ts';
+import type { Namespace } from './namespaces.ts';
+import { type Refusal, refuse } from './refusal.ts';
+import type { State } from './state.ts';
+
+/** Rows looked at for one victim, and victims for one command: both bound the time of a step. */
+const EVICTION_SAMPLES = 64;
+const EVICTION_ROUNDS = 16;
+const EVICTIONS_MAX = 64;
+
+/** What a command would add; negative where it frees first. */
+export interface Demand {
+  readonly leases: number;
+  readonly entries: number;
+  readonly bytes: number;
+}
+
+type Resource = keyof Demand;
+
+function shortage(state: State, namespace: Namespace, demand: Demand): Resource | undefined {
+  const { capacity } = namespace.contract;
+  const { limits } = state;
+  if (demand.leases > 0) {
+    if (namespace.leases + demand.leases > capacity.leases) return 'leases';
+    if (state.liveLeases + demand.leases > limits.leases) return 'leases';
+  }
+  if (demand.entries > 0) {
+    if (namespace.entries + demand.entries > capacity.entries) return 'entries';
+    if (state.entries.slots.used + demand.entries > limits.entries) return 'entries';
+  }
+  if (demand.bytes > 0 && namespace.bytes + demand.bytes > capacity.bytes) return 'bytes';
+  return undefined;
+}
+
+/**
+ * undefined when there is room, possibly after evicting. `keep` is the row the command is about,
+ * which must not be its own victim.
+ */
+export function makeRoom(
+  state: State,
+  namespace: Namespace,
+  demand: Demand,
+  keep: number,
+): Refusal | undefined {
+  let short = shortage(state, namespace, demand);
+  if (short !== undefined && namespace.contract.capacity.eviction !== 'refuse') {
+    for (let count = 0; short !== undefined && count < EVICTIONS_MAX; count++) {
+      const victim = findVictim(state, namespace, keep);
+      if (victim === 0) break;
+      evict(state, victim);
+      short = shortage(state, namespace, demand);
+    }
+  }
+  return short === undefined ? undefined : capacityRefusal(namespace, short);
+}
+
+export function capacityRefusal(namespace: Namespace, short: Resource | 'memory'): Refusal {
+  const { name, capacity } = namespace.contract;
+  if (short === 'memory') {
+    return refuse('capacity', `Cannot hold more in "${name}": the memory for values is used up`, {
+      resource: 'memory',
+    });
+  }
+  return refuse(
+    'capacity',
+    `Cannot hold more in "${name}": its capacity, or the process's, for ${short} is used up`,
+    { resource: short, limit: capacity[short] },
+  );
+}
+
+/**
+ * The soonest deadline, or the longest unused, among some rows of the namespace, taken where the
+ * last search stopped: an approximation in constant time, as Redis does it.
+ */
+function findVictim(state: State, namespace: Namespace, keep: number): number {
+  const { entries, leases } = state;
+  const byUse = namespace.contract.capacity.eviction === 'leastRecentlyUsed';
+  const highest = entries.slots.highest;
+  if (highest === 0) return 0;
+  let best = 0;
+  let bestRank = Number.POSITIVE_INFINITY;
+  for (let round = 0; round < EVICTION_ROUNDS && best === 0; round++) {
+    for (let sample = 0; sample < EVICTION_SAMPLES; sample++) {
+      state.evictionHand = state.evictionHand >= highest ? 1 : state.evictionHand + 1;
+      const row = state.evictionHand;
+      if (row === keep || entries.cell[row] === 0) continue;
+      if (entries.namespace[row] !== namespace.number || !state.isEntryLive(row)) continue;
+      const rank = byUse ? entries.usedAt[row]! : leases.deadline[entries.lease[row]!]!;
+      if (rank < bestRank) {
+        best = row;
+        bestRank = rank;
+      }
+    }
+  }
+  return best;
+}
+
+function evict(state: State, row: number): void {
+  const lease = state.entries.lease[row]!;
+  state.evictions++;
+  if (state.leases.isImplicit(lease)) endLease(state, lease, 'evicted');
+  else endEntry(state, row, 'evicted');
+}
+
+export function roomForLease(
+  state: State,
+  namespace: Namespace,
+  command: GrantCommand,
+): Refusal | undefined {
+  const bytes = 16 + (command.id?.length ?? 32) + command.holder.length * 3;
+  return makeRoom(state, namespace, { leases: 1, entries: 0, bytes }, 0);
+}

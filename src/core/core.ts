@@ -1,0 +1,216 @@
+/**
+ * The core: decides, never acts. `step` takes a command and the time, changes the state and
+ * answers; `tick` ends what is due, a bounded piece at a time. Both leave facts, as bytes, in
+ * `facts`, which the engine hands on before anyone hears the answer. No I/O, no timers, no clock,
+ * no randomness: the same inputs lead to the same bytes, which is what the simulator lives on.
+ */
+import { batch } from './batch.ts';
+import type { Command, Reply, ReplyOf } from './command.ts';
+import type { CoreOptions } from './contract.ts';
+import { increment } from './counters.ts';
+import { drainEntries, endLease, expireLease } from './endings.ts';
+import { get, put, remove } from './entries.ts';
+import { decodeFact, FactWriter } from './fact-codec.ts';
+import { getLease, grant, release, renew, renewMany, transfer } from './leases.ts';
+import { LIVE } from './lease-table.ts';
+import { listEntries, listLeases } from './listing.ts';
+import type { Refusal } from './refusal.ts';
+import { restoreFact } from './restore.ts';
+import { State } from './state.ts';
+
+export interface CoreUsage {
+  readonly leases: number;
+  readonly entries: number;
+  readonly endedRemembered: number;
+  readonly evictions: number;
+  readonly slabHeldBytes: number;
+  readonly slabUsedBytes: number;
+  readonly namespaces: readonly {
+    readonly name: string;
+    readonly leases: number;
+    readonly entries: number;
+    readonly bytes: number;
+  }[];
+}
+
+export class Core {
+  /** For the invariants' checker and for tests; everything else goes through the methods. */
+  readonly state: State;
+  #snapshotWriter: FactWriter | undefined;
+
+  constructor(options: CoreOptions, startNow: number) {
+    this.state = new State(options, startNow);
+  }
+
+  /** The facts of the steps since `facts.reset()`. */
+  get facts(): FactWriter {
+    return this.state.facts;
+  }
+
+  /** Executes one command at timeline instant `now`; its facts join `facts`. */
+  step<C extends Command>(command: C, now: number): Reply<C>;
+  step(command: Command, now: number): ReplyOf[Command['op']] | Refusal {
+    const { state } = this;
+    state.enter(now);
+    switch (command.op) {
+      case 'get':
+        return get(state, command);
+      case 'put':
+        return put(state, command);
+      case 'renew':
+        return renew(state, command);
+      case 'increment':
+        return increment(state, command);
+      case 'delete':
+        return remove(state, command);
+      case 'grant':
+        return grant(state, command);
+      case 'release':
+        return release(state, command);
+      case 'renew-many':
+        return renewMany(state, command);
+      case 'transfer':
+        return transfer(state, command);
+      case 'get-lease':
+        return getLease(state, command);
+      case 'list-leases':
+        return listLeases(state, command);
+      case 'list-entries':
+        return listEntries(state, command);
+      case 'batch':
+        return batch(state, command);
+    }
+  }
+
+  /**
+   * Ends what is due at `now`, in units of about one ending, at most `budget`. Returns true when
+   * it stopped for the budget: call again soon.
+   */
+  tick(now: number, budget: number): boolean {
+    const { state } = this;
+    state.enter(now);
+    let left = budget - drainEntries(state, budget);
+    if (left > 0) left -= state.wheel.advance(state.now, left, this.#due);
+    if (left > 0) left -= state.forgetEnded(left);
+    return left <= 0;
+  }
+
+  readonly #due = (lease: number): number => {
+    const { state } = this;
+    const deadline = state.leases.deadline[lease]!;
+    if (deadline > state.now) return deadline;
+    expireLease(state, lease);
+    return 0;
+  };
+
+  /** Timeline instant at which `tick` has something to do; infinite when nothing is waiting. */
+  nextTick(): number {
+    const { state } = this;
+    if (state.drainFrom < state.draining.length || state.wheel.lagging) return state.now;
+    return Math.min(state.wheel.nextMs(), state.endedForgetAt());
+  }
+
+  /** Writes one fact for each lease renewed since the last call. Call it before a group closes. */
+  tellRenewals(): void {
+    const { state } = this;
+    for (const lease of state.renewed) {
+      // Ended since: its ending says more.
+      if (state.leases.state[lease] !== LIVE || state.leases.renewalPending[lease] === 0) continue;
+      state.leases.renewalPending[lease] = 0;
+      state.facts.leaseRenewed(state.namespaceOfLease(lease), lease);
+    }
+    state.renewed.length = 0;
+  }
+
+  /** Wall clock minus timeline, for what is shown and for the hybrid clock. */
+  setWallOffset(offsetMs: number): void {
+    this.state.wallOffsetMs = offsetMs;
+  }
+
+  /* ---- recovery ------------------------------------------------------------------------ */
+
+  /** Applies one fact of the journal. Throws on bytes that are none, or that do not fit. */
+  restore(bytes: Uint8Array, start = 0, end = bytes.length): void {
+    const fact = decodeFact(bytes, start, end);
+    // Ended memory is bounded by age too; recovery must not outgrow it.
+    if ('at' in fact && fact.at > this.state.now) this.state.now = fact.at;
+    restoreFact(this.state, fact);
+  }
+
+  /** The snapshot's part of the journal has been read. */
+  snapshotRestored(): void {
+    this.state.settleRestored();
+  }
+
+  /**
+   * Recovery is over; time goes on at `now`. What fell due before has `cause: downtime`. What
+   * belongs to namespaces that are no longer configured is revoked; its facts join `facts`.
+   */
+  resume(now: number): void {
+    const { state } = this;
+    state.settleRestored();
+    state.enter(now);
+    state.resumedAt = state.now;
+    for (const namespace of state.namespaces.unconfigured) {
+      for (let lease = 1; lease <= state.leases.slots.highest; lease++) {
+        const same = state.leases.namespace[lease] === namespace.number;
+        if (same && state.leases.state[lease] === LIVE) {
+          endLease(state, lease, 'revoked', 'namespace-removed');
+        }
+      }
+    }
+  }
+
+  /* ---- snapshots ----------------------------------------------------------------------- */
+
+  /**
+   * Starts a snapshot of the state as it is now. Take its records with `snapshotNext` until it
+   * answers true; steps in between do not disturb it.
+   */
+  beginSnapshot(): void {
+    const { state } = this;
+    this.#snapshotWriter = new FactWriter(state.actors, state.leases, state.entries);
+    this.#snapshotWriter.at = state.now;
+    this.#snapshotWriter.wallMs = state.now + state.wallOffsetMs;
+    state.beginSnapshot(this.#snapshotWriter);
+  }
+
+  /** Hands up to about `budget` rows, and those changed since, to `take`; true at the end. */
+  snapshotNext(
+    budget: number,
+    take: (bytes: Uint8Array, start: number, end: number) => void,
+  ): boolean {
+    const writer = this.#snapshotWriter;
+    if (writer === undefined) throw new Error('No snapshot is under way');
+    const done = this.state.captureNext(budget);
+    for (let index = 0; index < writer.count; index++) {
+      take(writer.bytes, writer.starts[index]!, writer.starts[index + 1]!);
+    }
+    writer.reset();
+    if (done) this.#snapshotWriter = undefined;
+    return done;
+  }
+
+  abandonSnapshot(): void {
+    this.state.abandonSnapshot();
+    this.#snapshotWriter = undefined;
+  }
+
+  usage(): CoreUsage {
+    const { state } = this;
+    return {
+      leases: state.liveLeases,
+      entries: state.entries.slots.used,
+      endedRemembered: state.endedCount,
+      evictions: state.evictions,
+      slabHeldBytes: state.slab.heldBytes,
+      slabUsedBytes: state.slab.usedBytes,
+      namespaces: state.namespaces.all().map((namespace) => ({
+        name: namespace.contract.name,
+        leases: namespace.leases,
+        entries: namespace.entries,
+        bytes: namespace.bytes,
+      })),
+    };
+  }
+}

@@ -1,0 +1,126 @@
+/**
+ * How things end. Every grant ends in exactly one fact, written in the same step as the change;
+ * this file is the only place that writes endings.
+ */
+import type { EndReason } from './command.ts';
+import { dotText } from './dot.ts';
+import { END_REASONS } from './fact-codec.ts';
+import { DRAINING, LIVE } from './lease-table.ts';
+import type { State } from './state.ts';
+
+/**
+ * Entries whose endings are recorded in the same step as their lease's. A lease with more hands
+ * them to the sweep, so that releasing a lease of 100 000 entries stops nobody; they are invisible
+ * at once all the same.
+ */
+const INLINE_ENTRIES = 32;
+
+/** Ends a live lease with all that is under it. */
+export function endLease(state: State, lease: number, reason: EndReason, cause?: string): void {
+  const { leases } = state;
+  if (leases.isImplicit(lease)) {
+    state.endLease(lease, reason, state.now);
+    while (leases.entryHead[lease] !== 0) endEntry(state, leases.entryHead[lease]!, reason, cause);
+    return;
+  }
+  state.endLease(lease, reason, state.now);
+  state.facts.leaseEnded(state.namespaceOfLease(lease), lease, cause);
+  if (leases.entryCount[lease]! > INLINE_ENTRIES) {
+    state.draining.push(lease);
+    return;
+  }
+  while (leases.entryHead[lease] !== 0) endEntry(state, leases.entryHead[lease]!, reason, cause);
+}
+
+/** Ends a lease whose deadline has come. */
+export function expireLease(state: State, lease: number): void {
+  endLease(state, lease, 'expired', causeOfExpiry(state, lease));
+}
+
+function causeOfExpiry(state: State, lease: number): string | undefined {
+  return state.leases.deadline[lease]! <= state.resumedAt ? 'downtime' : undefined;
+}
+
+/** Records the end of one value and takes it away; under `revert`, what lay below comes back. */
+export function endEntry(state: State, entry: number, reason: EndReason, cause?: string): void {
+  const { entries, facts } = state;
+  const namespace = state.namespaceOfEntry(entry);
+  facts.entryEnded(namespace, entry, END_REASONS.indexOf(reason), cause);
+  const isHead = entries.leafOf[entry] !== 0;
+  const below = entries.link[entry]!;
+  const reverts = namespace.contract.onExpire === 'revert' && isHead && below !== 0;
+  if (!reverts || reason === 'deleted' || reason === 'superseded') {
+    state.removeEntry(entry);
+    return;
+  }
+  const previousEtag = dotText(state.actors.text(entries.dotActor[entry]!), entries.dotSeq[entry]!);
+  const previousLease = state.leases.id(entries.lease[entry]!);
+  state.removeEntry(entry);
+  // What lies below may have come to its own end, unseen until now; then it ends in turn, and
+  // what lies below that is looked at.
+  if (!state.isEntryLive(below)) {
+    endRow(state, below);
+    return;
+  }
+  state.restampEntry(below, state.actors.self, state.nextSequence(), state.mintHlc());
+  facts.entryReverted(namespace, below, { created: false, previousEtag, previousLease });
+}
+
+/** Ends a value whose lease has come to its deadline or has ended already. */
+export function endRow(state: State, entry: number): void {
+  const { leases } = state;
+  const lease = state.entries.lease[entry]!;
+  const cell = state.entries.cell[entry]!;
+  if (leases.state[lease] === LIVE) expireLease(state, lease);
+  // A long lease leaves its entries to the sweep; this one is wanted now.
+  if (state.entries.lease[entry] === lease && state.entries.cell[entry] === cell && cell !== 0) {
+    if (leases.state[lease] === DRAINING) {
+      endEntry(state, entry, END_REASONS[leases.endReason[lease]!]!, causeOfExpiry(state, lease));
+    }
+  }
+}
+
+/**
+ * The head of the key in the probe, after the endings that are due on it have been recorded;
+ * 0 when nothing is left.
+ */
+export function settleKey(state: State, namespace: number): number {
+  const { entries } = state;
+  for (;;) {
+    const head = entries.find(namespace, state.probe);
+    let row = head;
+    while (row !== 0 && state.isEntryLive(row)) row = entries.link[row]!;
+    if (row === 0) return head;
+    endRow(state, row);
+  }
+}
+
+/** Records the ending of a lease that is due; true when it is live after all. */
+export function settleLease(state: State, lease: number): boolean {
+  if (state.leases.state[lease] !== LIVE) return false;
+  if (state.now < state.leases.deadline[lease]!) return true;
+  expireLease(state, lease);
+  return false;
+}
+
+/** Records endings of entries whose lease has ended; returns the work done, at most `budget`. */
+export function drainEntries(state: State, budget: number): number {
+  const { leases, draining } = state;
+  let done = 0;
+  while (done < budget && state.drainFrom < draining.length) {
+    const lease = draining[state.drainFrom]!;
+    const reason = END_REASONS[leases.endReason[lease]!]!;
+    const cause = reason === 'expired' ? causeOfExpiry(state, lease) : undefined;
+    while (done < budget && leases.state[lease] === DRAINING && leases.entryHead[lease] !== 0) {
+      endEntry(state, leases.entryHead[lease]!, reason, cause);
+      done++;
+    }
+    if (leases.state[lease] === DRAINING && leases.entryHead[lease] !== 0) break;
+    state.drainFrom++;
+  }
+  if (state.drainFrom === draining.length) {
+    draining.length = 0;
+    state.drainFrom = 0;
+  }
+  return done;
+}

@@ -1,0 +1,375 @@
+/**
+ * Facts as bytes. Each fact is one CBOR array `[kind, at, wallMs, namespace, lease, holder, …]`;
+ * the order of the fields below is the format, and new fields only ever join at the end.
+ *
+ * Writing goes from columns to bytes without an object in between, because a burst of endings has
+ * about a microsecond for each. Reading makes the objects of `fact.ts`.
+ */
+import { type Actors, actorText } from './actors.ts';
+import { CborReader, CborShapeError, CborWriter } from './cbor.ts';
+import type { EndReason } from './command.ts';
+import { CELL_HEADER_BYTES, type EntryTable, type NumberedDot } from './entry-table.ts';
+import type { Dot, Fact } from './fact.ts';
+import type { LeaseTable } from './lease-table.ts';
+import type { Namespace } from './namespaces.ts';
+
+/** The order is part of the format. */
+export const END_REASONS: readonly EndReason[] = [
+  'released', 'expired', 'revoked', 'superseded', 'deleted', 'evicted',
+];
+
+const LEASE_GRANTED = 1;
+const LEASE_RENEWED = 2;
+const LEASE_TRANSFERRED = 3;
+const LEASE_ENDED = 4;
+const ENTRY_WRITTEN = 5;
+const ENTRY_REVERTED = 6;
+const ENTRY_ENDED = 7;
+const ENTRY_CONFLICT = 8;
+const LEASE_RESTATED = 9;
+const ENTRY_RESTATED = 10;
+
+/** A lease as a snapshot holds it. */
+export interface LeaseRestated {
+  readonly kind: 'lease.restated';
+  readonly namespace: string;
+  readonly lease: string;
+  readonly holder: string;
+  readonly implicit: boolean;
+  readonly ended: boolean;
+  readonly reason: EndReason;
+  readonly origin: Dot;
+  readonly ttlMs: number;
+  readonly deadline: number;
+  readonly grantedAt: number;
+  readonly touchedAt: number;
+  readonly renewals: number;
+  readonly lifetimeEnd: number;
+  readonly labels: Readonly<Record<string, string>>;
+}
+/** A value as a snapshot holds it. */
+export interface EntryRestated {
+  readonly kind: 'entry.restated';
+  readonly namespace: string;
+  readonly lease: string;
+  readonly key: string;
+  readonly dot: Dot;
+  readonly born: Dot;
+  readonly hlc: number;
+  readonly context: readonly Dot[];
+  readonly contentType: string;
+  readonly value: Uint8Array;
+}
+export type Restated = LeaseRestated | EntryRestated;
+
+/** What a write adds to its row when it becomes a fact. */
+export interface WriteDetails {
+  readonly created: boolean;
+  readonly previousEtag: string | undefined;
+  readonly previousLease: string | undefined;
+}
+
+export class FactWriter extends CborWriter {
+  readonly #actors: Actors;
+  readonly #leases: LeaseTable;
+  readonly #entries: EntryTable;
+  /** Where each fact begins; `starts[count]` is the end of the last. */
+  readonly starts: number[] = [0];
+  /** Whether each is of a namespace whose facts are journalled. */
+  readonly journalled: boolean[] = [];
+  /** Where the value's byte string begins in each, 0 for none or when the feed keeps it. */
+  readonly valueAt: number[] = [];
+  count = 0;
+  /** The clock of the step under way. */
+  at = 0;
+  wallMs = 0;
+
+  constructor(actors: Actors, leases: LeaseTable, entries: EntryTable) {
+    super();
+    this.#actors = actors;
+    this.#leases = leases;
+    this.#entries = entries;
+  }
+
+  /** Forgets everything, after the facts have been handed on. */
+  reset(): void {
+    this.truncate(0);
+  }
+
+  /** Takes back all facts after the first `count`. */
+  truncate(count: number): void {
+    this.count = count;
+    this.end = this.starts[count]!;
+    this.journalled.length = count;
+    this.valueAt.length = count;
+  }
+
+  #begin(kind: number, fields: number, namespace: Namespace, lease: number): void {
+    this.array(fields);
+    this.unsigned(kind);
+    this.double(this.at);
+    this.double(this.wallMs);
+    this.raw(namespace.encodedName, 0, namespace.encodedName.length);
+    this.text(this.#leases.id(lease));
+    if (this.#leases.isImplicit(lease)) this.text('');
+    else this.text(this.#leases.holder(lease));
+  }
+
+  #finish(namespace: Namespace, valueAt = 0): void {
+    this.journalled[this.count] = namespace.contract.durability !== 'memory';
+    this.valueAt[this.count] = valueAt;
+    this.starts[++this.count] = this.end;
+  }
+
+  #dot(actor: number, seq: number): void {
+    this.byteString(this.#actors.bytes(actor), 0, 8);
+    this.unsigned(seq);
+  }
+
+  #context(context: readonly NumberedDot[]): void {
+    this.array(context.length * 2);
+    for (const dot of context) this.#dot(dot.actor, dot.seq);
+  }
+
+  #reason(lease: number): void {
+    this.unsigned(this.#leases.endReason[lease]!);
+  }
+
+  leaseGranted(namespace: Namespace, lease: number): void {
+    const leases = this.#leases;
+    this.#begin(LEASE_GRANTED, 12, namespace, lease);
+    this.#dot(leases.originActor[lease]!, leases.originSeq[lease]!);
+    this.unsigned(leases.ttlMs[lease]!);
+    this.double(leases.deadline[lease]!);
+    this.double(leases.lifetimeEnd(lease, namespace.contract.ttl.maxLifetimeMs));
+    this.text(JSON.stringify(leases.labels(lease)));
+    this.#finish(namespace);
+  }
+
+  leaseRenewed(namespace: Namespace, lease: number): void {
+    const leases = this.#leases;
+    this.#begin(LEASE_RENEWED, 11, namespace, lease);
+    this.unsigned(leases.ttlMs[lease]!);
+    this.double(leases.deadline[lease]!);
+    this.double(leases.touchedAt[lease]!);
+    this.unsigned(leases.renewals[lease]!);
+    this.boolean(leases.isImplicit(lease));
+    this.#finish(namespace);
+  }
+
+  leaseTransferred(namespace: Namespace, lease: number, previousHolder: string): void {
+    this.#begin(LEASE_TRANSFERRED, 7, namespace, lease);
+    this.text(previousHolder);
+    this.#finish(namespace);
+  }
+
+  /** The row must carry its reason already. */
+  leaseEnded(namespace: Namespace, lease: number, cause: string | undefined): void {
+    const leases = this.#leases;
+    this.#begin(LEASE_ENDED, 12, namespace, lease);
+    this.#reason(lease);
+    this.optionalText(cause);
+    this.#dot(leases.originActor[lease]!, leases.originSeq[lease]!);
+    this.double(leases.deadline[lease]!);
+    this.unsigned(leases.entryCount[lease]!);
+    this.#finish(namespace);
+  }
+
+  #beginEntry(kind: number, fields: number, namespace: Namespace, entry: number): void {
+    const entries = this.#entries;
+    const lease = entries.lease[entry]!;
+    this.#begin(kind, fields + 9, namespace, lease);
+    const ref = entries.cell[entry]!;
+    const chunk = entries.slab.chunkOf(ref);
+    const offset = entries.slab.offsetOf(ref);
+    const keyStart = offset + CELL_HEADER_BYTES;
+    const keyEnd = keyStart + entries.keyLength(ref);
+    this.textBytes(chunk, keyStart, keyEnd);
+    this.#dot(entries.dotActor[entry]!, entries.dotSeq[entry]!);
+    this.#dot(entries.bornActor[entry]!, entries.bornSeq[entry]!);
+    this.textBytes(chunk, keyEnd, keyEnd + chunk[offset + 2]!);
+    this.unsigned(entries.valueLength(ref));
+    this.double(this.#leases.deadline[lease]!);
+    this.boolean(this.#leases.isImplicit(lease));
+  }
+
+  /** The row must be as written. */
+  entryWritten(namespace: Namespace, entry: number, details: WriteDetails): void {
+    const entries = this.#entries;
+    const lease = entries.lease[entry]!;
+    this.#beginEntry(ENTRY_WRITTEN, 14, namespace, entry);
+    this.boolean(details.created);
+    this.double(entries.hlc[entry]!);
+    this.#context(entries.context(entry));
+    this.unsigned(this.#leases.ttlMs[lease]!);
+    this.double(this.#leases.grantedAt[lease]!);
+    this.optionalText(details.previousEtag);
+    this.optionalText(details.previousLease);
+    const valueAt = this.end;
+    const value = entries.valueView(entry);
+    this.byteString(value, 0, value.length);
+    this.#finish(namespace, namespace.contract.events.values === 'none' ? valueAt : 0);
+  }
+
+  entryReverted(namespace: Namespace, entry: number, details: WriteDetails): void {
+    this.#beginEntry(ENTRY_REVERTED, 9, namespace, entry);
+    this.double(this.#entries.hlc[entry]!);
+    this.optionalText(details.previousEtag);
+    this.optionalText(details.previousLease);
+    this.#finish(namespace);
+  }
+
+  entryEnded(namespace: Namespace, entry: number, reason: number, cause: string | undefined): void {
+    this.#beginEntry(ENTRY_ENDED, 8, namespace, entry);
+    this.unsigned(reason);
+    this.optionalText(cause);
+    this.#finish(namespace);
+  }
+
+  entryConflict(namespace: Namespace, entry: number, siblings: number): void {
+    this.#beginEntry(ENTRY_CONFLICT, 8, namespace, entry);
+    this.text(namespace.contract.conflict);
+    this.unsigned(siblings);
+    this.#finish(namespace);
+  }
+
+  leaseRestated(namespace: Namespace, lease: number, live: boolean): void {
+    const leases = this.#leases;
+    this.#begin(LEASE_RESTATED, 18, namespace, lease);
+    this.boolean(leases.isImplicit(lease));
+    this.boolean(!live);
+    this.#reason(lease);
+    this.#dot(leases.originActor[lease]!, leases.originSeq[lease]!);
+    this.unsigned(leases.ttlMs[lease]!);
+    this.double(leases.deadline[lease]!);
+    this.double(leases.grantedAt[lease]!);
+    this.double(leases.touchedAt[lease]!);
+    this.unsigned(leases.renewals[lease]!);
+    this.double(leases.lifetimeEnd(lease, namespace.contract.ttl.maxLifetimeMs));
+    this.text(JSON.stringify(leases.labels(lease)));
+    this.#finish(namespace);
+  }
+
+  entryRestated(namespace: Namespace, entry: number): void {
+    const entries = this.#entries;
+    this.#beginEntry(ENTRY_RESTATED, 9, namespace, entry);
+    this.double(entries.hlc[entry]!);
+    this.#context(entries.context(entry));
+    const value = entries.valueView(entry);
+    this.byteString(value, 0, value.length);
+    this.#finish(namespace);
+  }
+}
+
+function readDot(reader: CborReader): Dot {
+  const actor = actorText(reader.byteString());
+  return { actor, seq: reader.unsigned() };
+}
+
+function readContext(reader: CborReader): Dot[] {
+  const dots: Dot[] = [];
+  for (let left = reader.array(); left > 0; left -= 2) dots.push(readDot(reader));
+  return dots;
+}
+
+function readReason(reader: CborReader): EndReason {
+  const reason = END_REASONS[reader.unsigned()];
+  if (reason === undefined) throw new CborShapeError('Cannot read an ending: unknown reason');
+  return reason;
+}
+
+function readEntry(reader: CborReader) {
+  const key = reader.text();
+  const dot = readDot(reader);
+  const born = readDot(reader);
+  const contentType = reader.text();
+  const size = reader.unsigned();
+  const deadline = reader.double();
+  const implicit = reader.boolean();
+  return {
+    key, dot, born, size, deadline, implicit,
+    contentType: contentType === '' ? 'application/octet-stream' : contentType,
+  };
+}
+
+/** Reads one fact back. Throws `CborShapeError` on bytes that are not one. Byte fields are views. */
+export function decodeFact(bytes: Uint8Array, start = 0, end = bytes.length): Fact | Restated {
+  const reader = new CborReader(bytes, start, end);
+  reader.array();
+  const code = reader.unsigned();
+  const at = reader.double();
+  const wallMs = reader.double();
+  const namespace = reader.text();
+  const lease = reader.text();
+  const holder = reader.text();
+  const common = { at, wallMs, namespace, lease, holder };
+  switch (code) {
+    case LEASE_GRANTED:
+      return {
+        kind: 'lease.granted', ...common,
+        origin: readDot(reader), ttlMs: reader.unsigned(), deadline: reader.double(),
+        lifetimeEnd: reader.double(), labels: JSON.parse(reader.text()),
+      };
+    case LEASE_RENEWED:
+      return {
+        kind: 'lease.renewed', ...common,
+        ttlMs: reader.unsigned(), deadline: reader.double(), renewedAt: reader.double(),
+        renewals: reader.unsigned(), implicit: reader.boolean(),
+      };
+    case LEASE_TRANSFERRED:
+      return { kind: 'lease.transferred', ...common, previousHolder: reader.text() };
+    case LEASE_ENDED:
+      return {
+        kind: 'lease.ended', ...common,
+        reason: readReason(reader), cause: reader.optionalText(), origin: readDot(reader),
+        deadline: reader.double(), entries: reader.unsigned(),
+      };
+    case ENTRY_WRITTEN:
+      return {
+        kind: 'entry.written', ...common, ...readEntry(reader),
+        created: reader.boolean(), hlc: reader.double(), context: readContext(reader),
+        ttlMs: reader.unsigned(), grantedAt: reader.double(),
+        previousEtag: reader.optionalText(), previousLease: reader.optionalText(),
+        value: reader.byteString(),
+      };
+    case ENTRY_REVERTED:
+      return {
+        kind: 'entry.reverted', ...common, ...readEntry(reader),
+        hlc: reader.double(),
+        previousEtag: reader.optionalText(), previousLease: reader.optionalText(),
+      };
+    case ENTRY_ENDED:
+      return {
+        kind: 'entry.ended', ...common, ...readEntry(reader),
+        reason: readReason(reader), cause: reader.optionalText(),
+      };
+    case ENTRY_CONFLICT:
+      return {
+        kind: 'entry.conflict', ...common, ...readEntry(reader),
+        policy: reader.text(), siblings: reader.unsigned(),
+      };
+    case LEASE_RESTATED:
+      return {
+        kind: 'lease.restated', namespace, lease, holder,
+        implicit: reader.boolean(), ended: reader.boolean(), reason: readReason(reader),
+        origin: readDot(reader), ttlMs: reader.unsigned(), deadline: reader.double(),
+        grantedAt: reader.double(), touchedAt: reader.double(), renewals: reader.unsigned(),
+        lifetimeEnd: reader.double(), labels: JSON.parse(reader.text()),
+      };
+    case ENTRY_RESTATED: {
+      const entry = readEntry(reader);
+      return {
+        kind: 'entry.restated', namespace, lease,
+        key: entry.key, dot: entry.dot, born: entry.born, contentType: entry.contentType,
+        hlc: reader.double(), context: readContext(reader), value: reader.byteString(),
+      };
+    }
+    default:
+      throw new CborShapeError(`Cannot read fact: unknown kind ${code}`);
+  }
+}
+
+/** A fact of a snapshot, not of the feed. */
+export function isRestated(fact: Fact | Restated): fact is Restated {
+  return fact.kind === 'lease.restated' || fact.kind === 'entry.restated';
+}

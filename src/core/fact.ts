@@ -1,0 +1,103 @@
+/**
+ * Facts: what the core says happened. A fact is written once, as a compact CBOR array, and those
+ * bytes serve everybody: the journal stores them, the feed numbers them, watchers and the outbox
+ * decode them when they need to. This file names the kinds and their decoded shapes; `fact-codec.ts`
+ * writes and reads them.
+ *
+ * `at` is the instant on the process timeline; `wallMs` the wall clock's at that moment, so an
+ * event made from a fact is a pure function of the fact: wall(x) = x + (wallMs − at).
+ */
+import type { EndReason } from './command.ts';
+
+/** One write: the run that made it and its number there. */
+export interface Dot {
+  readonly actor: string;
+  readonly seq: number;
+}
+
+interface FactOf<K extends string> {
+  readonly kind: K;
+  readonly at: number;
+  readonly wallMs: number;
+  readonly namespace: string;
+  /** The lease's id, implicit ones too. */
+  readonly lease: string;
+  readonly holder: string;
+}
+
+export interface LeaseGranted extends FactOf<'lease.granted'> {
+  readonly origin: Dot;
+  readonly ttlMs: number;
+  readonly deadline: number;
+  /** No renewal goes past this instant. */
+  readonly lifetimeEnd: number;
+  readonly labels: Readonly<Record<string, string>>;
+}
+export interface LeaseRenewed extends FactOf<'lease.renewed'> {
+  readonly ttlMs: number;
+  readonly deadline: number;
+  readonly renewedAt: number;
+  readonly renewals: number;
+  readonly implicit: boolean;
+}
+export interface LeaseTransferred extends FactOf<'lease.transferred'> {
+  readonly previousHolder: string;
+}
+export interface LeaseEnded extends FactOf<'lease.ended'> {
+  readonly reason: EndReason;
+  readonly cause: string | undefined;
+  readonly origin: Dot;
+  readonly deadline: number;
+  /** How many entries go with it; each has its own ending. */
+  readonly entries: number;
+}
+
+interface EntryFact<K extends string> extends FactOf<K> {
+  readonly key: string;
+  readonly dot: Dot;
+  /** First dot of the unbroken run of overwrites under one lease: the identity of the grant. */
+  readonly born: Dot;
+  readonly contentType: string;
+  readonly size: number;
+  readonly deadline: number;
+  readonly implicit: boolean;
+}
+export interface EntryWritten extends EntryFact<'entry.written'> {
+  /** true: the key held nothing before (`entry.created`), else `entry.updated`. */
+  readonly created: boolean;
+  readonly hlc: number;
+  /** What the writer had seen, beyond the dot itself. */
+  readonly context: readonly Dot[];
+  readonly ttlMs: number;
+  readonly grantedAt: number;
+  readonly previousEtag: string | undefined;
+  readonly previousLease: string | undefined;
+  /** Empty in the feed when the namespace does not publish values; `size` still tells. */
+  readonly value: Uint8Array;
+}
+export interface EntryReverted extends EntryFact<'entry.reverted'> {
+  readonly hlc: number;
+  readonly previousEtag: string | undefined;
+  readonly previousLease: string | undefined;
+}
+export interface EntryEnded extends EntryFact<'entry.ended'> {
+  readonly reason: EndReason;
+  readonly cause: string | undefined;
+}
+/** Concurrent values met; `etag`s of the values that stay and the one the policy hides. */
+export interface EntryConflict extends EntryFact<'entry.conflict'> {
+  readonly policy: string;
+  readonly siblings: number;
+}
+
+export type Fact =
+  | LeaseGranted
+  | LeaseRenewed
+  | LeaseTransferred
+  | LeaseEnded
+  | EntryWritten
+  | EntryReverted
+  | EntryEnded
+  | EntryConflict;
+
+export type FactKind = Fact['kind'];

@@ -1,0 +1,225 @@
+/**
+ * From facts back to state. Facts are replayed by the same primitives that made them; a fact that
+ * does not fit the state before it is a broken journal, and says so, rather than being skipped.
+ */
+import type { EndReason } from './command.ts';
+import type { EntryReverted, EntryWritten, Fact, LeaseGranted } from './fact.ts';
+import type { EntryRestated, LeaseRestated, Restated } from './fact-codec.ts';
+import type { NumberedDot } from './entry-table.ts';
+import type { Dot } from './fact.ts';
+import type { Namespace } from './namespaces.ts';
+import type { State } from './state.ts';
+
+/** The journal says something that cannot follow from what it said before. */
+export class RestoreError extends Error {
+  override readonly name = 'RestoreError';
+}
+
+const IMPLICIT_ORIGIN = /^i-([0-9a-f]{16})-([0-9a-z]+)$/;
+
+/** Applies one fact. Throws `RestoreError` when it cannot follow from the state so far. */
+export function restoreFact(state: State, fact: Fact | Restated): void {
+  const namespace = namespaceOf(state, fact.namespace);
+  switch (fact.kind) {
+    case 'lease.granted':
+      return restoreGrant(state, namespace, fact);
+    case 'lease.renewed': {
+      const lease = findLease(state, fact.lease, fact.kind);
+      return state.renewLease(lease, fact.deadline, fact.renewedAt, fact.renewals);
+    }
+    case 'lease.transferred':
+      if (!state.transferLease(findLease(state, fact.lease, fact.kind), fact.holder)) {
+        throw new RestoreError(`Cannot restore lease "${fact.lease}": no room for its holder`);
+      }
+      return;
+    case 'lease.ended': {
+      const lease = findLease(state, fact.lease, fact.kind);
+      state.endLease(lease, fact.reason, fact.at);
+      if (state.leases.entryCount[lease]! > 0) state.draining.push(lease);
+      return;
+    }
+    case 'entry.written':
+      return restoreWrite(state, namespace, fact);
+    case 'entry.reverted':
+      return restoreRevert(state, namespace, fact);
+    case 'entry.ended':
+      return restoreEnding(state, namespace, fact.key, fact.born, fact.reason, fact.at);
+    case 'entry.conflict':
+      return;
+    case 'lease.restated':
+      return restoreLease(state, namespace, fact);
+    case 'entry.restated':
+      return restoreEntry(state, namespace, fact);
+  }
+}
+
+function namespaceOf(state: State, name: string): Namespace {
+  const known = state.namespaces.obtain(name);
+  if (known !== undefined) {
+    state.namespaces.adopt(known);
+    return known;
+  }
+  return state.namespaces.adoptUnconfigured(name);
+}
+
+function findLease(state: State, id: string, kind: string): number {
+  const lease = state.leases.find(id);
+  if (lease === 0) throw new RestoreError(`Cannot restore "${kind}": lease "${id}" is not there`);
+  return lease;
+}
+
+function restoreGrant(state: State, namespace: Namespace, fact: LeaseGranted): void {
+  const earlier = state.leases.find(fact.lease);
+  const lease = state.allocateLease({
+    namespace,
+    originActor: state.actors.number(fact.origin.actor),
+    originSeq: fact.origin.seq,
+    ttlMs: fact.ttlMs,
+    deadline: fact.deadline,
+    grantedAt: fact.at,
+    explicit: {
+      id: fact.lease, holder: fact.holder, labels: fact.labels, lifetimeEnd: fact.lifetimeEnd,
+    },
+  });
+  if (lease === 0) throw new RestoreError(`Cannot restore lease "${fact.lease}": no room for it`);
+  if (earlier !== 0) state.unlistLease(earlier);
+}
+
+function restoreLease(state: State, namespace: Namespace, fact: LeaseRestated): void {
+  const common = {
+    namespace,
+    originActor: state.actors.number(fact.origin.actor),
+    originSeq: fact.origin.seq,
+    ttlMs: fact.ttlMs,
+    deadline: fact.deadline,
+    grantedAt: fact.grantedAt,
+  };
+  const earlier = fact.implicit ? 0 : state.leases.find(fact.lease);
+  const lease = state.allocateLease(
+    fact.implicit
+      ? common
+      : {
+          ...common,
+          explicit: {
+            id: fact.lease, holder: fact.holder, labels: fact.labels, lifetimeEnd: fact.lifetimeEnd,
+          },
+        },
+  );
+  if (lease === 0) throw new RestoreError(`Cannot restore lease "${fact.lease}": no room for it`);
+  if (fact.ended) {
+    state.endRestored(lease, fact.reason, fact.touchedAt);
+    if (earlier !== 0) state.unlistLease(lease);
+    return;
+  }
+  if (earlier !== 0) state.unlistLease(earlier);
+  state.renewLease(lease, fact.deadline, fact.touchedAt, fact.renewals);
+}
+
+function numbered(state: State, context: readonly Dot[]): NumberedDot[] {
+  return context.map((dot) => ({ actor: state.actors.number(dot.actor), seq: dot.seq }));
+}
+
+/** The row of this run of overwrites, 0 for none; the probe holds the key. */
+function findRun(state: State, namespace: Namespace, born: Dot): number {
+  const { entries } = state;
+  const actor = state.actors.find(born.actor);
+  let row = entries.find(namespace.number, state.probe);
+  while (row !== 0 && !(entries.bornActor[row] === actor && entries.bornSeq[row] === born.seq)) {
+    row = entries.link[row]!;
+  }
+  return row;
+}
+
+function implicitLease(state: State, namespace: Namespace, fact: EntryWritten): number {
+  const origin = IMPLICIT_ORIGIN.exec(fact.lease);
+  if (origin === null) throw new RestoreError(`Cannot restore lease "${fact.lease}": strange id`);
+  return state.allocateLease({
+    namespace,
+    originActor: state.actors.number(origin[1]!),
+    originSeq: Number.parseInt(origin[2]!, 36),
+    ttlMs: fact.ttlMs,
+    deadline: fact.deadline,
+    grantedAt: fact.grantedAt,
+  });
+}
+
+function restoreWrite(state: State, namespace: Namespace, fact: EntryWritten): void {
+  state.clock.witness(fact.hlc);
+  state.probe.set(namespace.number, fact.key);
+  const run = findRun(state, namespace, fact.born);
+  const cell = state.writeCell(fact.contentType, numbered(state, fact.context), fact.value);
+  if (cell === 0) throw new RestoreError(`Cannot restore "${fact.key}": no room for its value`);
+  const dotActor = state.actors.number(fact.dot.actor);
+  if (run !== 0) {
+    state.overwriteEntry(run, cell, dotActor, fact.dot.seq, fact.hlc);
+    return;
+  }
+  let lease = state.leases.find(fact.lease);
+  if (lease === 0 && fact.implicit) lease = implicitLease(state, namespace, fact);
+  if (lease === 0) {
+    throw new RestoreError(`Cannot restore "${fact.key}": its lease "${fact.lease}" is not there`);
+  }
+  addRun(state, namespace, fact, lease, cell, dotActor);
+}
+
+function addRun(
+  state: State,
+  namespace: Namespace,
+  fact: EntryWritten | EntryRestated,
+  lease: number,
+  cell: number,
+  dotActor: number,
+): void {
+  const { entries } = state;
+  const head = entries.find(namespace.number, state.probe);
+  const reverts = namespace.contract.onExpire === 'revert';
+  const onTop = reverts && head !== 0 && entries.hlc[head]! < fact.hlc;
+  const row = state.addEntry(
+    {
+      namespace, lease, cell, dotActor,
+      dotSeq: fact.dot.seq,
+      bornActor: state.actors.number(fact.born.actor),
+      bornSeq: fact.born.seq,
+      hlc: fact.hlc,
+    },
+    head,
+    onTop,
+  );
+  if (row === 0) throw new RestoreError(`Cannot restore "${fact.key}": no row for it`);
+  if (reverts && !onTop && head !== 0) state.placeByAge(head, row);
+}
+
+function restoreEntry(state: State, namespace: Namespace, fact: EntryRestated): void {
+  state.clock.witness(fact.hlc);
+  state.probe.set(namespace.number, fact.key);
+  const lease = findLease(state, fact.lease, fact.kind);
+  const cell = state.writeCell(fact.contentType, numbered(state, fact.context), fact.value);
+  if (cell === 0) throw new RestoreError(`Cannot restore "${fact.key}": no room for its value`);
+  addRun(state, namespace, fact, lease, cell, state.actors.number(fact.dot.actor));
+}
+
+function restoreRevert(state: State, namespace: Namespace, fact: EntryReverted): void {
+  state.clock.witness(fact.hlc);
+  state.probe.set(namespace.number, fact.key);
+  const row = findRun(state, namespace, fact.born);
+  if (row === 0) throw new RestoreError(`Cannot restore "${fact.key}": nothing to revert to`);
+  state.restampEntry(row, state.actors.number(fact.dot.actor), fact.dot.seq, fact.hlc);
+}
+
+function restoreEnding(
+  state: State,
+  namespace: Namespace,
+  key: string,
+  born: Dot,
+  reason: EndReason,
+  at: number,
+): void {
+  state.probe.set(namespace.number, key);
+  const row = findRun(state, namespace, born);
+  if (row === 0) throw new RestoreError(`Cannot restore the end of "${key}": it is not there`);
+  const lease = state.entries.lease[row]!;
+  state.removeEntry(row);
+  const { leases } = state;
+  const implicitGone = leases.isImplicit(lease) && leases.entryCount[lease] === 0;
+  if (implicitGone && leases.isLiveRow(lease)) state.endLease(lease, reason, at);
+}

@@ -1,0 +1,306 @@
+/**
+ * Writing a value: which earlier values the write covers, which lease it is under, what it costs,
+ * and then one dot. PUT and increment both end here. The table "which lease an entry is under" of
+ * the contract is `targetLease`; the version rules are those of dotted version vectors
+ * (PROTOCOL §2.4): a write replaces exactly what its writer had seen.
+ */
+import { capacityRefusal, type Demand, makeRoom } from './capacity.ts';
+import { type Context, contextText, covers, dotText } from './dot.ts';
+import { endEntry } from './endings.ts';
+import {
+  CONTEXT_DOTS_MAX, contextWithText, DEFAULT_CONTENT_TYPE, type NumberedDot,
+} from './entry-table.ts';
+import type { Dot } from './fact.ts';
+import { liveLease, ttlRefusal } from './leases.ts';
+import type { Namespace } from './namespaces.ts';
+import { type Refusal, refuse } from './refusal.ts';
+import type { State } from './state.ts';
+
+/** Which of a key's live values the write replaces; the others stay beside it. */
+export interface Coverage {
+  readonly covered: readonly number[];
+  readonly beside: readonly number[];
+}
+
+export interface ValueWrite {
+  readonly namespace: Namespace;
+  readonly key: string;
+  readonly value: Uint8Array;
+  readonly contentType: string;
+  readonly lease: string | undefined;
+  readonly ttlMs: number | undefined;
+  /** What the writer had seen, where it said so. */
+  readonly context: Context | undefined;
+  /** Live rows of the key, head first; the probe holds the key and its endings are settled. */
+  readonly rows: readonly number[];
+  readonly coverage: Coverage;
+  /** Where a write that names no lease goes when the covered rows do not say; 0: a fresh lease. */
+  readonly homeRow: number;
+  /** The writer named what it had seen, and it was not all that is here. */
+  readonly stale: boolean;
+}
+
+export interface Written {
+  readonly row: number;
+  readonly created: boolean;
+}
+
+/** The live values of the key in the probe, head first. Settle the key before. */
+export function rowsOf(state: State, namespace: Namespace, head: number): number[] {
+  const rows: number[] = [];
+  if (head === 0) return rows;
+  rows.push(head);
+  if (namespace.contract.onExpire === 'revert') return rows;
+  for (let row = state.entries.link[head]!; row !== 0; row = state.entries.link[row]!) {
+    rows.push(row);
+  }
+  return rows;
+}
+
+export function etagOfRow(state: State, row: number): string {
+  const { entries } = state;
+  return dotText(state.actors.text(entries.dotActor[row]!), entries.dotSeq[row]!);
+}
+
+/** The version of the key: the dots of all the values it shows. */
+export function etagOf(state: State, rows: readonly number[]): string {
+  if (rows.length === 1) return etagOfRow(state, rows[0]!);
+  return rows.map((row) => etagOfRow(state, row)).sort().join('+');
+}
+
+/** What a reader of these values has seen, as the opaque token it may send back. */
+export function contextOf(state: State, rows: readonly number[]): string {
+  const { entries, actors } = state;
+  if (rows.length === 1) {
+    const row = rows[0]!;
+    const seen: Dot[] = contextWithText(entries.context(row), actors);
+    seen.push({ actor: actors.text(entries.dotActor[row]!), seq: entries.dotSeq[row]! });
+    return contextText(entries.hlc[row]!, seen);
+  }
+  let hlc = 0;
+  const highest = new Map<string, number>();
+  const see = (actor: string, seq: number) => {
+    if (seq > (highest.get(actor) ?? 0)) highest.set(actor, seq);
+  };
+  for (const row of rows) {
+    hlc = Math.max(hlc, entries.hlc[row]!);
+    for (const dot of contextWithText(entries.context(row), actors)) see(dot.actor, dot.seq);
+    see(actors.text(entries.dotActor[row]!), entries.dotSeq[row]!);
+  }
+  return contextText(hlc, [...highest].map(([actor, seq]) => ({ actor, seq })));
+}
+
+export function isCovered(state: State, row: number, seen: readonly Dot[]): boolean {
+  const { entries, actors } = state;
+  return covers(seen, actors.text(entries.dotActor[row]!), entries.dotSeq[row]!);
+}
+
+/** What the new dot covers: everything its covered rows covered, and what the writer names. */
+function mergedContext(
+  state: State,
+  covered: readonly number[],
+  context: Context | undefined,
+): readonly NumberedDot[] {
+  const { entries, actors } = state;
+  const self = actors.self;
+  const single = covered.length === 1 ? covered[0]! : 0;
+  if (context === undefined && (single === 0 ? covered.length === 0 : entries.dotActor[single] === self)) {
+    return single === 0 ? [] : entries.context(single);
+  }
+  const highest = new Map<number, number>();
+  const see = (actor: number, seq: number) => {
+    // This run's own earlier writes are covered by the new dot itself.
+    if (actor !== self && seq > (highest.get(actor) ?? 0)) highest.set(actor, seq);
+  };
+  for (const row of covered) {
+    for (const dot of entries.context(row)) see(dot.actor, dot.seq);
+    see(entries.dotActor[row]!, entries.dotSeq[row]!);
+  }
+  for (const dot of context?.seen ?? []) see(actors.number(dot.actor), dot.seq);
+  return [...highest].slice(0, CONTEXT_DOTS_MAX).map(([actor, seq]) => ({ actor, seq }));
+}
+
+/** A row of an explicit lease, or the TTL of a fresh implicit one. */
+interface Target {
+  readonly lease: number;
+  readonly freshTtlMs: number;
+}
+
+function targetLease(state: State, write: ValueWrite): Target | Refusal {
+  const { namespace, coverage } = write;
+  if (write.lease !== undefined && write.ttlMs !== undefined) {
+    return refuse(
+      'invalid-request',
+      `Cannot write "${write.key}": give a lease or a TTL, not both`,
+    );
+  }
+  if (write.lease !== undefined) {
+    const lease = liveLease(state, write.lease, 'write under');
+    if (typeof lease !== 'number') return lease;
+    const owner = state.namespaceOfLease(lease);
+    if (owner.number !== namespace.number || owner.contract.name !== namespace.contract.name) {
+      return refuse(
+        'namespace-mismatch',
+        `Cannot write "${write.key}" in "${namespace.contract.name}" under lease ` +
+          `"${write.lease}": it belongs to "${owner.contract.name}"`,
+      );
+    }
+    return { lease, freshTtlMs: 0 };
+  }
+  if (write.ttlMs !== undefined) {
+    const outside = ttlRefusal(namespace, write.ttlMs);
+    return outside ?? { lease: 0, freshTtlMs: write.ttlMs };
+  }
+  const home = coverage.covered[0] ?? write.homeRow;
+  if (home !== 0) return { lease: state.entries.lease[home]!, freshTtlMs: 0 };
+  return { lease: 0, freshTtlMs: namespace.contract.ttl.defaultMs };
+}
+
+/** Under `ownerWins` a live entry is its lease holder's: nobody else moves it. */
+function heldByAnother(state: State, write: ValueWrite, target: Target): Refusal | undefined {
+  if (write.namespace.contract.conflict !== 'ownerWins') return undefined;
+  const holder = target.lease === 0 ? '' : state.leases.holder(target.lease);
+  for (const row of write.rows) {
+    const lease = state.entries.lease[row]!;
+    if (lease === target.lease) continue;
+    const owner = state.leases.holder(lease);
+    if (owner === holder) continue;
+    return refuse(
+      'entry-held',
+      `Cannot write "${write.key}": it is held under lease "${state.leases.id(lease)}"`,
+      { remainingMs: Math.floor(state.leases.deadline[lease]! - state.now) },
+    );
+  }
+  return undefined;
+}
+
+export function writeValue(state: State, write: ValueWrite): Written | Refusal {
+  const { entries, leases, actors } = state;
+  const { namespace, coverage } = write;
+  const target = targetLease(state, write);
+  if ('refused' in target) return target;
+  const held = heldByAnother(state, write, target);
+  if (held !== undefined) return held;
+
+  const reverts = namespace.contract.onExpire === 'revert';
+  const survivor =
+    target.lease === 0
+      ? 0
+      : (coverage.covered.find((row) => entries.lease[row] === target.lease) ?? 0);
+  const superseded = reverts ? [] : coverage.covered.filter((row) => row !== survivor);
+
+  const contentType = write.contentType === DEFAULT_CONTENT_TYPE ? '' : write.contentType;
+  const bytes = state.probe.length + contentType.length + write.value.length;
+  const demand = demandOf(state, superseded, survivor, target, bytes);
+  const full = makeRoom(state, namespace, demand, write.rows[0] ?? 0);
+  if (full !== undefined) return full;
+
+  const context = mergedContext(state, coverage.covered, write.context);
+  const cell = state.writeCell(write.contentType, context, write.value);
+  if (cell === 0) return capacityRefusal(namespace, 'memory');
+  state.namespaces.adopt(namespace);
+
+  if (write.context !== undefined) state.clock.witness(write.context.hlc);
+  const created = write.rows.length === 0;
+  const previousEtag = created ? undefined : etagOf(state, write.rows);
+  const previousRow = write.rows[0] ?? 0;
+  const sequence = state.nextSequence();
+  const hlc = state.mintHlc();
+
+  let row = survivor;
+  let previousLease: string | undefined;
+  if (survivor !== 0) {
+    for (const other of superseded) supersede(state, other);
+    state.overwriteEntry(survivor, cell, actors.self, sequence, hlc);
+  } else {
+    if (previousRow !== 0 && coverage.covered.length > 0) {
+      previousLease = leases.id(entries.lease[previousRow]!);
+    }
+    for (const other of superseded) supersede(state, other);
+    let lease = target.lease;
+    if (lease === 0) {
+      lease = state.allocateLease({
+        namespace,
+        originActor: actors.self,
+        originSeq: sequence,
+        ttlMs: target.freshTtlMs,
+        deadline: state.now + target.freshTtlMs,
+        grantedAt: state.now,
+      });
+      if (lease === 0) throw new Error('Lease rows used up although capacity was checked');
+    }
+    const head = entries.find(namespace.number, state.probe);
+    row = state.addEntry(
+      {
+        namespace, lease, cell, hlc,
+        dotActor: actors.self, dotSeq: sequence, bornActor: actors.self, bornSeq: sequence,
+      },
+      head,
+      reverts,
+    );
+    if (row === 0) throw new Error('Entry rows used up although capacity was checked');
+  }
+  if (namespace.contract.capacity.eviction === 'leastRecentlyUsed') touch(state, row);
+  state.facts.entryWritten(namespace, row, { created, previousEtag, previousLease });
+  noteConflict(state, write, row);
+  if (reverts) dropDeepest(state, namespace);
+  return { row, created };
+}
+
+function demandOf(
+  state: State,
+  superseded: readonly number[],
+  survivor: number,
+  target: Target,
+  bytes: number,
+): Demand {
+  const { entries, leases } = state;
+  let freedBytes = survivor === 0 ? 0 : entries.chargedBytes(entries.cell[survivor]!);
+  let freedLeases = 0;
+  for (const row of superseded) {
+    freedBytes += entries.chargedBytes(entries.cell[row]!);
+    const lease = entries.lease[row]!;
+    if (leases.isImplicit(lease) && leases.entryCount[lease] === 1) freedLeases++;
+  }
+  return {
+    leases: (target.lease === 0 ? 1 : 0) - freedLeases,
+    entries: (survivor === 0 ? 1 : 0) - superseded.length,
+    bytes: bytes - freedBytes,
+  };
+}
+
+/** A later write under another lease took this one's place: its run ends, and with it an implicit lease. */
+export function supersede(state: State, row: number): void {
+  const lease = state.entries.lease[row]!;
+  endEntry(state, row, 'superseded');
+  if (state.leases.isImplicit(lease) && state.leases.entryCount[lease] === 0) {
+    state.endLease(lease, 'superseded', state.now);
+  }
+}
+
+/** Concurrent values met: the policy keeps them side by side, or hides one; either is told. */
+function noteConflict(state: State, write: ValueWrite, row: number): void {
+  const { namespace, coverage } = write;
+  const policy = namespace.contract.conflict;
+  if (policy === 'siblings' && coverage.beside.length > 0) {
+    state.facts.entryConflict(namespace, row, coverage.beside.length + 1);
+  } else if (write.stale && policy !== 'counter') {
+    state.facts.entryConflict(namespace, row, 2);
+  }
+}
+
+/** Values under one another are bounded; the deepest gives way. */
+function dropDeepest(state: State, namespace: Namespace): void {
+  const head = state.entries.find(namespace.number, state.probe);
+  let depth = 1;
+  let row = head;
+  while (state.entries.link[row] !== 0) {
+    row = state.entries.link[row]!;
+    depth++;
+  }
+  if (depth > state.limits.siblings) supersede(state, row);
+}
+
+export function touch(state: State, row: number): void {
+  state.entries.usedAt[row] = Math.floor(state.now / 100) >>> 0;
+}
