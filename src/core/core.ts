@@ -10,7 +10,8 @@ import type { CoreOptions } from './contract.ts';
 import { increment } from './counters.ts';
 import { drainEntries, endLease, expireLease } from './endings.ts';
 import { get, put, remove } from './entries.ts';
-import { decodeFact, FactWriter } from './fact-codec.ts';
+import type { Fact } from './fact.ts';
+import { decodeFact, FactWriter, type Restated } from './fact-codec.ts';
 import { getLease, grant, release, renew, renewMany, transfer } from './leases.ts';
 import { LIVE } from './lease-table.ts';
 import { listEntries, listLeases } from './listing.ts';
@@ -129,12 +130,16 @@ export class Core {
 
   /* ---- recovery ------------------------------------------------------------------------ */
 
-  /** Applies one fact of the journal. Throws on bytes that are none, or that do not fit. */
-  restore(bytes: Uint8Array, start = 0, end = bytes.length): void {
+  /**
+   * Applies the fact of one record of the journal, and answers it. Throws on bytes that are none,
+   * or that do not fit what came before.
+   */
+  restore(bytes: Uint8Array, start = 0, end = bytes.length): Fact | Restated {
     const fact = decodeFact(bytes, start, end);
     // Ended memory is bounded by age too; recovery must not outgrow it.
     if ('at' in fact && fact.at > this.state.now) this.state.now = fact.at;
     restoreFact(this.state, fact);
+    return fact;
   }
 
   /** The snapshot's part of the journal has been read. */

@@ -7,17 +7,18 @@
 import type { Dot } from './fact.ts';
 
 const ACTOR = /^[0-9a-f]{16}$/;
-const SEQUENCE = /^[0-9a-z]{1,11}$/;
+/** Decimal: it is the only base in which a number above 2^31 becomes text quickly. */
+const SEQUENCE = /^[0-9]{1,16}$/;
 
 export function dotText(actor: string, seq: number): string {
-  return `${actor}.${seq.toString(36)}`;
+  return `${actor}.${seq}`;
 }
 
 function parseDot(text: string): Dot | undefined {
   const actor = text.slice(0, 16);
   const seqText = text.slice(17);
   if (text[16] !== '.' || !ACTOR.test(actor) || !SEQUENCE.test(seqText)) return undefined;
-  const seq = Number.parseInt(seqText, 36);
+  const seq = Number(seqText);
   return Number.isSafeInteger(seq) ? { actor, seq } : undefined;
 }
 
@@ -27,9 +28,9 @@ export interface Context {
   readonly seen: readonly Dot[];
 }
 
-/** `<hlc>;<actor>.<seq>,…` in base 36: fits a header, and is opaque to clients. */
+/** `<hlc>;<actor>.<seq>,…`: fits a header, and is opaque to clients. */
 export function contextText(hlc: number, seen: readonly Dot[]): string {
-  let text = `${hlc.toString(36)};`;
+  let text = `${hlc};`;
   for (let index = 0; index < seen.length; index++) {
     if (index > 0) text += ',';
     text += dotText(seen[index]!.actor, seen[index]!.seq);
@@ -43,7 +44,7 @@ export function parseContext(text: string): Context | undefined {
   if (semicolon < 0) return undefined;
   const hlcText = text.slice(0, semicolon);
   if (!SEQUENCE.test(hlcText)) return undefined;
-  const hlc = Number.parseInt(hlcText, 36);
+  const hlc = Number(hlcText);
   if (!Number.isSafeInteger(hlc)) return undefined;
   const rest = text.slice(semicolon + 1);
   const seen: Dot[] = [];

@@ -13,6 +13,12 @@ import type { Dot, Fact } from './fact.ts';
 import type { LeaseTable } from './lease-table.ts';
 import type { Namespace } from './namespaces.ts';
 
+/**
+ * Bytes before each fact that are the engine's: what kind of record it is, and its number in the
+ * feed. Left free here, so that fact and number become one record without a copy.
+ */
+export const RECORD_HEADER_BYTES = 8;
+
 /** The order is part of the format. */
 export const END_REASONS: readonly EndReason[] = [
   'released', 'expired', 'revoked', 'superseded', 'deleted', 'evicted',
@@ -73,7 +79,7 @@ export class FactWriter extends CborWriter {
   readonly #actors: Actors;
   readonly #leases: LeaseTable;
   readonly #entries: EntryTable;
-  /** Where each fact begins; `starts[count]` is the end of the last. */
+  /** Where each record (header, then fact) begins; `starts[count]` is the end of the last. */
   readonly starts: number[] = [0];
   /** Whether each is of a namespace whose facts are journalled. */
   readonly journalled: boolean[] = [];
@@ -105,6 +111,8 @@ export class FactWriter extends CborWriter {
   }
 
   #begin(kind: number, fields: number, namespace: Namespace, lease: number): void {
+    this.ensure(RECORD_HEADER_BYTES);
+    this.end += RECORD_HEADER_BYTES;
     this.array(fields);
     this.unsigned(kind);
     this.double(this.at);
@@ -292,9 +300,12 @@ function readEntry(reader: CborReader) {
   };
 }
 
-/** Reads one fact back. Throws `CborShapeError` on bytes that are not one. Byte fields are views. */
+/**
+ * Reads the fact of the record in `bytes[start, end)` back. Throws `CborShapeError` on bytes that
+ * are not one. Byte fields are views.
+ */
 export function decodeFact(bytes: Uint8Array, start = 0, end = bytes.length): Fact | Restated {
-  const reader = new CborReader(bytes, start, end);
+  const reader = new CborReader(bytes, start + RECORD_HEADER_BYTES, end);
   reader.array();
   const code = reader.unsigned();
   const at = reader.double();

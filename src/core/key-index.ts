@@ -84,10 +84,10 @@ export function hashBytes(seed: number, bytes: Uint8Array, start: number, end: n
   return (hash ^ (hash >>> 16)) >>> 0;
 }
 
-/** Hash of a pair of numbers, the second up to 2^53. */
-export function hashPair(seed: number, first: number, second: number): number {
-  let hash = seed ^ Math.imul(first, 0x9e3779b1);
-  hash = Math.imul(hash ^ (second >>> 0), 0x85ebca6b);
-  hash = Math.imul(hash ^ Math.floor(second / 4294967296) ^ (hash >>> 15), 0xc2b2ae35);
-  return (hash ^ (hash >>> 16)) >>> 0;
+/**
+ * Hash of an origin. Nobody outside chooses sequences, so they are not mixed: neighbours in time
+ * are neighbours in memory, which is how they are made and how they end.
+ */
+export function hashOrigin(seed: number, actor: number, sequence: number): number {
+  return (seed ^ Math.imul(actor, 0x9e3779b1) ^ (sequence >>> 0)) >>> 0;
 }

@@ -12,7 +12,7 @@
  * (`draining`), then as memory of the ending until age or number push it out.
  */
 import type { Actors } from './actors.ts';
-import { hashBytes, hashPair, KeyIndex } from './key-index.ts';
+import { hashBytes, hashOrigin, KeyIndex } from './key-index.ts';
 import { OrderedIndex } from './ordered-index.ts';
 import type { Slab } from './slab.ts';
 import { Slots } from './slots.ts';
@@ -29,7 +29,7 @@ const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 const float = new Float64Array(1);
 const floatBytes = new Uint8Array(float.buffer);
-const IMPLICIT_ID = /^i-([0-9a-f]{16})-([0-9a-z]{1,11})$/;
+const IMPLICIT_ID = /^i-([0-9a-f]{16})-([0-9]{1,16})$/;
 
 export class LeaseTable {
   readonly slots: Slots;
@@ -203,7 +203,7 @@ export class LeaseTable {
   }
 
   #originHash(actor: number, seq: number): number {
-    return hashPair(this.#hashSeed, actor, seq);
+    return hashOrigin(this.#hashSeed, actor, seq);
   }
 
   /** The row of an id, whatever its state; 0 for none. A live row wins over a remembered one. */
@@ -211,7 +211,7 @@ export class LeaseTable {
     const implicit = IMPLICIT_ID.exec(id);
     if (implicit !== null) {
       const actor = this.#actors.find(implicit[1]!);
-      const found = actor === 0 ? 0 : this.#findOrigin(actor, Number.parseInt(implicit[2]!, 36));
+      const found = actor === 0 ? 0 : this.#findOrigin(actor, Number(implicit[2]));
       if (found !== 0) return found;
     }
     const bytes = encoder.encode(id);
@@ -252,11 +252,11 @@ export class LeaseTable {
 }
 
 export function implicitId(actor: string, seq: number): string {
-  return `i-${actor}-${seq.toString(36)}`;
+  return `i-${actor}-${seq}`;
 }
 
 export function explicitId(actor: string, seq: number): string {
-  return `l-${actor}-${seq.toString(36)}`;
+  return `l-${actor}-${seq}`;
 }
 
 function ascii(bytes: Uint8Array, start: number, length: number): string {

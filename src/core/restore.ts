@@ -15,7 +15,7 @@ export class RestoreError extends Error {
   override readonly name = 'RestoreError';
 }
 
-const IMPLICIT_ORIGIN = /^i-([0-9a-f]{16})-([0-9a-z]+)$/;
+const IMPLICIT_ORIGIN = /^i-([0-9a-f]{16})-([0-9]+)$/;
 
 /** Applies one fact. Throws `RestoreError` when it cannot follow from the state so far. */
 export function restoreFact(state: State, fact: Fact | Restated): void {
@@ -136,7 +136,7 @@ function implicitLease(state: State, namespace: Namespace, fact: EntryWritten): 
   return state.allocateLease({
     namespace,
     originActor: state.actors.number(origin[1]!),
-    originSeq: Number.parseInt(origin[2]!, 36),
+    originSeq: Number(origin[2]),
     ttlMs: fact.ttlMs,
     deadline: fact.deadline,
     grantedAt: fact.grantedAt,

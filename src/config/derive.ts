@@ -1,0 +1,108 @@
+/**
+ * What follows from the configuration: the pools all namespaces share and the most memory the
+ * process can come to need. Everything large is allocated from bounds, so the worst case is a sum of
+ * products, and each line of it can be shown to a person who wants to know what to lower.
+ *
+ * Given up: exactness. The costs of connections, watchers and the runtime are rounded-up estimates;
+ * `npm run bench` compares the sum with what a full process really resides in.
+ */
+import type { Complaint } from './complaint.ts';
+import type { Config, NamespaceConfig } from './config.ts';
+import { formatSize } from './sizes.ts';
+
+const KIBIBYTE = 1024;
+const MEBIBYTE = 1024 ** 2;
+
+/** What the core's tables cost per slot: every column of the row and its share of the indexes. */
+export interface SlotCosts {
+  readonly entrySlotBytes: number;
+  readonly leaseSlotBytes: number;
+}
+
+export interface MemoryLine {
+  readonly what: string;
+  readonly count: number;
+  readonly bytesEach: number;
+  readonly bytes: number;
+}
+
+export interface WorstCase {
+  readonly lines: readonly MemoryLine[];
+  readonly bytes: number;
+}
+
+/** The pools where the file names none: enough for every configured namespace at once. */
+export function sumCapacities(namespaces: readonly Pick<NamespaceConfig, 'capacity'>[]): {
+  leases: number;
+  entries: number;
+  bytes: number;
+} {
+  const total = { leases: 0, entries: 0, bytes: 0 };
+  for (const { capacity } of namespaces) {
+    total.leases += capacity.leases;
+    total.entries += capacity.entries;
+    total.bytes += capacity.bytes;
+  }
+  return total;
+}
+
+/** The most memory the process can need with this configuration, line by line. */
+export function worstCase(config: Pick<Config, 'limits'>, costs: SlotCosts): WorstCase {
+  const { limits } = config;
+  const line = (what: string, count: number, bytesEach: number): MemoryLine => ({
+    what,
+    count,
+    bytesEach,
+    bytes: Math.ceil(count * bytesEach),
+  });
+  const lines = [
+    line('entries', limits.entries, costs.entrySlotBytes),
+    line(
+      'leases, live and remembered',
+      limits.leases + limits.endedMemory.entries,
+      costs.leaseSlotBytes,
+    ),
+    // Values live in slabs of size classes at most a quarter apart, so a quarter can be padding.
+    line('bytes of keys and values, in slabs', limits.bytes, 1.25),
+    // One slab of every size class may stand open and almost empty.
+    line('open slabs', 1, 4 * MEBIBYTE),
+    // Replies are kept as they are; keys, fingerprints and the map's own nodes are the half on top.
+    line('remembered replies', limits.idempotency.bytes, 1.5),
+    line('feed', limits.feed.bytes, 1),
+    line('request bodies in flight', limits.inFlightBodyBytes, 1),
+    // Socket, parser and HTTP objects, and a response in the making.
+    line('connections', limits.connections, 16 * KIBIBYTE),
+    // What may wait in a watcher's socket before it is left to fall behind.
+    line('watchers', limits.watchers, 64 * KIBIBYTE),
+    // The group in the making, one being written, and a snapshot's buffer.
+    line('journal buffers', 1, 8 * MEBIBYTE),
+    // Node itself with all modules loaded, and the young generation.
+    line('runtime', 1, 80 * MEBIBYTE),
+  ];
+  return { lines, bytes: lines.reduce((sum, { bytes }) => sum + bytes, 0) };
+}
+
+/** Mebibytes, for people. */
+function shown(bytes: number): string {
+  return `${Math.ceil(bytes / MEBIBYTE)}Mi`;
+}
+
+/** A complaint when the worst case is above the limit: it names the largest lines. */
+export function memoryComplaint(
+  config: Pick<Config, 'limits' | 'memoryLimitBytes'>,
+  costs: SlotCosts,
+): Complaint | undefined {
+  const { lines, bytes } = worstCase(config, costs);
+  if (bytes <= config.memoryLimitBytes) return undefined;
+  const largest = [...lines]
+    .sort((one, other) => other.bytes - one.bytes)
+    .slice(0, 3)
+    .map((line) => `${line.what} ${shown(line.bytes)}`);
+  return {
+    path: 'memoryLimitBytes',
+    message:
+      `the worst case of this configuration is ${shown(bytes)}, above the limit of ` +
+      `${formatSize(config.memoryLimitBytes)}; the largest parts: ${largest.join(', ')}`,
+    allowed: `a limit of at least ${shown(bytes)}, or smaller capacities and limits`,
+  };
+}

@@ -1,0 +1,90 @@
+/**
+ * The configuration as a file again: YAML that can be loaded, or JSON that can be read by machines.
+ * Explained, every option carries its meaning, default and bounds as a comment; the commented default
+ * file in `config/` is this page printed for the defaults.
+ */
+import { stringify } from 'yaml';
+import type { Config } from './config.ts';
+import { formatListenAddress } from './listen.ts';
+import { formatSize } from './sizes.ts';
+import { type OptionRow, rowOf } from './table.ts';
+
+export interface PrintOptions {
+  readonly json?: boolean;
+  readonly explain?: boolean;
+}
+
+type Mapping = Readonly<Record<string, unknown>>;
+
+const WIDTH = 100;
+
+/** The effective configuration in the shape of the file, ending in a newline. */
+export function printConfig(config: Config, options: PrintOptions = {}): string {
+  const file = asFile(config);
+  if (options.json === true) return `${JSON.stringify(file, null, 2)}\n`;
+  return renderFile(file, options.explain === true);
+}
+
+function asFile(config: Config): Mapping {
+  return {
+    ...config,
+    listen: config.listen.map(formatListenAddress),
+    namespaces: Object.fromEntries(
+      config.namespaces.map(({ name, ...contract }) => [name, contract]),
+    ),
+  };
+}
+
+/** `file` as YAML. An option without a value is there as a comment only. */
+export function renderFile(file: Mapping, explain: boolean): string {
+  return `${group([], file, explain).join('\n')}\n`;
+}
+
+function group(path: readonly string[], values: Mapping, explain: boolean): string[] {
+  const row = rowOf(path);
+  const keys = (row?.kind === 'group' ? row.keys : undefined) ?? Object.keys(values);
+  return keys.flatMap((key, index) => {
+    const lines = member([...path, key], values[key], explain);
+    return explain && index > 0 ? ['', ...lines] : lines;
+  });
+}
+
+function member(path: readonly string[], value: unknown, explain: boolean): string[] {
+  const row = rowOf(path);
+  const indent = '  '.repeat(path.length - 1);
+  const key = path.at(-1)!;
+  if (row === undefined) throw new Error(`There is no option ${path.join('.')} to print`);
+  if (row.kind === 'option') {
+    const comment = explain
+      ? [...wrapped(row.meaning, indent), ...wrapped(facts(row), indent)]
+      : [];
+    const line = value === undefined ? `# ${key}:` : `${key}: ${scalar(row, value)}`;
+    return [...comment, indent + line];
+  }
+  const comment = explain ? wrapped(row.meaning, indent) : [];
+  return [...comment, `${indent}${key}:`, ...group(path, value as Mapping, explain)];
+}
+
+function facts(row: OptionRow): string {
+  const unit = row.unit === 'ms' ? ' ms' : '';
+  const standard = row.fixed ? `${row.default}${unit}` : row.default;
+  return `Default: ${standard}. Allowed: ${row.allowed}.`;
+}
+
+function scalar(row: OptionRow, value: unknown): string {
+  if (row.unit === 'bytes' && typeof value === 'number') return formatSize(value);
+  return stringify(value, { collectionStyle: 'flow', lineWidth: 0 }).trimEnd();
+}
+
+function wrapped(text: string, indent: string): string[] {
+  const lines: string[] = [];
+  let line = `${indent}#`;
+  for (const word of text.split(' ')) {
+    if (line.length + 1 + word.length > WIDTH) {
+      lines.push(line);
+      line = `${indent}#`;
+    }
+    line += ` ${word}`;
+  }
+  return [...lines, line];
+}

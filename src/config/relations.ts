@@ -1,0 +1,122 @@
+/**
+ * What must hold between options. Bounds of one option stand with it in the schemas; here stand the
+ * sentences that need two.
+ */
+import type { Complaint } from './complaint.ts';
+import { sumCapacities } from './derive.ts';
+import { POOL_SLOTS_MAX } from './process-options.ts';
+import type { ParsedFile } from './schema.ts';
+import { formatSize } from './sizes.ts';
+
+/** Percent-encoding triples a key; the rest of a request line and the usual headers fit in this. */
+const HEADERS_BESIDE_KEY_BYTES = 1024;
+
+/**
+ * Complaints about options that contradict each other. `sound` tells whether a path was given
+ * soundly (or left to its default): nothing is said about a value that has its own complaint.
+ */
+export function contradictions(
+  file: ParsedFile,
+  sound: (...path: string[]) => boolean,
+): Complaint[] {
+  const complaints: Complaint[] = [];
+  const complain = (path: string, message: string, allowed: string) =>
+    complaints.push({ path, message, allowed });
+
+  /** `path` must be at most `other`, another option. */
+  const atMost = (
+    path: readonly string[],
+    value: number,
+    other: readonly string[],
+    bound: number,
+    show: (value: number) => string = String,
+  ) => {
+    if (value <= bound || !sound(...path) || !sound(...other)) return;
+    const allowed = `at most ${other.join('.')}, which is ${show(bound)}`;
+    complain(path.join('.'), `must be ${allowed}, got ${show(value)}`, allowed);
+  };
+
+  for (const [name, namespace] of Object.entries(file.namespaces)) {
+    const at = (...rest: string[]) => ['namespaces', name, ...rest];
+    const chain = ['minMs', 'defaultMs', 'maxMs', 'maxLifetimeMs'] as const;
+    for (const [index, lower] of chain.slice(0, -1).entries()) {
+      const upper = chain[index + 1]!;
+      atMost(at('ttl', lower), namespace.ttl[lower], at('ttl', upper), namespace.ttl[upper]);
+    }
+    if (namespace.onExpire === 'revert' && namespace.class !== 'local' && sound(...at('class'))) {
+      complain(
+        at('onExpire').join('.'),
+        `may be revert in class local only, and ${name} is of class ${namespace.class}`,
+        'delete, or revert in class local',
+      );
+    }
+    const { capacity } = namespace;
+    const { limits } = file;
+    const poolOf = { leases: limits.leases, entries: limits.entries, bytes: limits.bytes };
+    for (const what of ['leases', 'entries', 'bytes'] as const) {
+      const pool = poolOf[what];
+      if (pool === undefined) continue;
+      const show = what === 'bytes' ? formatSize : String;
+      atMost(at('capacity', what), capacity[what], ['limits', what], pool, show);
+    }
+  }
+
+  const { limits, http, journal } = file;
+  const count = Object.keys(file.namespaces).length;
+  if (count > limits.namespaces && sound('limits', 'namespaces')) {
+    complain(
+      'limits.namespaces',
+      `must be at least ${count}, the namespaces there are (default among them), got ${limits.namespaces}`,
+      `at least ${count}`,
+    );
+  }
+  const sums = sumCapacities(Object.values(file.namespaces));
+  for (const what of ['leases', 'entries'] as const) {
+    if (limits[what] !== undefined || sums[what] <= POOL_SLOTS_MAX) continue;
+    complain(
+      `limits.${what}`,
+      `the capacities of all namespaces add up to ${sums[what]}, and one process holds at most ` +
+        `${POOL_SLOTS_MAX}; lower them, or set a smaller pool here`,
+      `at most ${POOL_SLOTS_MAX}`,
+    );
+  }
+  const { valueBytes, bodyBytes, inFlightBodyBytes } = limits;
+  atMost(['limits', 'valueBytes'], valueBytes, ['limits', 'bodyBytes'], bodyBytes, formatSize);
+  atMost(
+    ['limits', 'bodyBytes'],
+    bodyBytes,
+    ['limits', 'inFlightBodyBytes'],
+    inFlightBodyBytes,
+    formatSize,
+  );
+  const headerBytes = 3 * limits.keyBytes + HEADERS_BESIDE_KEY_BYTES;
+  if (
+    headerBytes > limits.headerBytes &&
+    sound('limits', 'keyBytes') &&
+    sound('limits', 'headerBytes')
+  ) {
+    complain(
+      'limits.headerBytes',
+      `must be at least ${formatSize(headerBytes)} for keys of ${limits.keyBytes} bytes ` +
+        `(percent-encoded three times as long, and ${HEADERS_BESIDE_KEY_BYTES} beside them), ` +
+        `got ${formatSize(limits.headerBytes)}`,
+      `at least ${formatSize(headerBytes)}`,
+    );
+  }
+  if (
+    journal.segmentBytes < bodyBytes &&
+    sound('journal', 'segmentBytes') &&
+    sound('limits', 'bodyBytes')
+  ) {
+    const allowed = `at least limits.bodyBytes, which is ${formatSize(bodyBytes)}`;
+    const got = formatSize(journal.segmentBytes);
+    complain('journal.segmentBytes', `must be ${allowed}, got ${got}`, allowed);
+  }
+  atMost(
+    ['http', 'headersTimeoutMs'],
+    http.headersTimeoutMs,
+    ['http', 'requestTimeoutMs'],
+    http.requestTimeoutMs,
+  );
+  return complaints;
+}

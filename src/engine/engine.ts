@@ -1,0 +1,430 @@
+/**
+ * The engine: the single writer. Command → core → facts to feed and journal → reply, released
+ * when the journal has got as far as the namespace promises. Everything that happened in one turn
+ * of the event loop becomes one group: the write happens at the end of the turn, and replies
+ * follow it.
+ *
+ * The core runs ahead of the journal by at most one turn; should an append fail, the process stops
+ * and the next run restores what was acknowledged. Nothing is rolled back in place.
+ */
+import type { BatchCommand, Command } from '../core/command.ts';
+import type { Durability, NamespaceContract } from '../core/contract.ts';
+import type { Core } from '../core/core.ts';
+import { RECORD_HEADER_BYTES } from '../core/fact-codec.ts';
+import { isRefusal } from '../core/refusal.ts';
+import { ERRORS, reject } from '../errors.ts';
+import type { Journal } from '../journal/journal.ts';
+import { essenceOf, replay } from './essence.ts';
+import type { Feed } from './feed.ts';
+import type { IdempotencyMemory } from './idempotency.ts';
+import { presentableReply } from './presentable.ts';
+import { answerRecord, FACT_RECORD, writeHeader } from './records.ts';
+import type { IdempotencyRequest, Outcome, Service } from './service.ts';
+import { Ticker } from './ticker.ts';
+import type { Timeline } from './timeline.ts';
+
+export interface EngineParts {
+  readonly core: Core;
+  readonly journal: Journal;
+  readonly feed: Feed;
+  readonly timeline: Timeline;
+  readonly idempotency: IdempotencyMemory;
+  /** For the durability of namespaces that come into being as copies of `default`. */
+  readonly defaultDurability: Durability;
+  readonly contracts: readonly NamespaceContract[];
+  /** Called after every commit, with no group pending. */
+  readonly afterCommit: () => void;
+  /** Called once, when the journal has failed: the process must stop. */
+  readonly onFatal: (error: Error) => void;
+}
+
+type Respond = (outcome: Outcome, replayed: boolean) => void;
+
+/** A reply that waits for the journal. */
+interface Waiting {
+  readonly outcome: Outcome;
+  readonly respond: Respond;
+  readonly replayed: boolean;
+  readonly feedHead: number;
+  /** Set when its turn ends. */
+  position: number;
+}
+
+export class Engine implements Service {
+  readonly #core: Core;
+  readonly #journal: Journal;
+  readonly #feed: Feed;
+  readonly #timeline: Timeline;
+  readonly #idempotency: IdempotencyMemory;
+  readonly #durability = new Map<string, Durability>();
+  readonly #defaultDurability: Durability;
+  readonly #someFsync: boolean;
+  readonly #ticker: Ticker;
+  readonly #afterCommit: () => void;
+  readonly #onFatal: (error: Error) => void;
+
+  /** Replies of this turn, then those waiting for the two watermarks, oldest first. */
+  #turn: { readonly waiting: Waiting; readonly synced: boolean }[] = [];
+  readonly #untilWritten = new Queue<Waiting>();
+  readonly #untilSynced = new Queue<Waiting>();
+  /** Feed heads by the group that commits them. */
+  readonly #uncommitted = new Queue<{ readonly position: number; readonly feedHead: number }>();
+  #flushScheduled = false;
+  /** Position of the last group that holds anything. */
+  #lastPosition = 0;
+  #draining = false;
+  #stopped = false;
+
+  constructor(parts: EngineParts) {
+    this.#core = parts.core;
+    this.#journal = parts.journal;
+    this.#feed = parts.feed;
+    this.#timeline = parts.timeline;
+    this.#idempotency = parts.idempotency;
+    this.#defaultDurability = parts.defaultDurability;
+    this.#afterCommit = parts.afterCommit;
+    this.#onFatal = parts.onFatal;
+    for (const contract of parts.contracts) {
+      this.#durability.set(contract.name, contract.durability);
+    }
+    this.#someFsync =
+      parts.defaultDurability === 'fsync' ||
+      parts.contracts.some((contract) => contract.durability === 'fsync');
+    this.#ticker = new Ticker({
+      now: () => this.now(),
+      next: () => this.#core.nextTick(),
+      tick: (now, budget) => {
+        const more = this.#core.tick(now, budget);
+        this.#distribute();
+        return more;
+      },
+    });
+    this.#journal.onAdvance = () => this.#advance();
+    this.#journal.onFailure = (error) => this.#fail(error);
+  }
+
+  /** Facts left by recovery go out, and time starts to run. */
+  start(): void {
+    this.#distribute();
+    this.#flush();
+  }
+
+  now(): number {
+    return this.#timeline.now();
+  }
+
+  toWallMs(instant: number): number {
+    return instant + this.#core.state.wallOffsetMs;
+  }
+
+  get ticker(): Ticker {
+    return this.#ticker;
+  }
+
+  get waiting(): number {
+    return this.#turn.length + this.#untilWritten.length + this.#untilSynced.length;
+  }
+
+  /** From here on no new leases. */
+  beginDraining(): void {
+    this.#draining = true;
+  }
+
+  submit<C extends Command>(
+    command: C,
+    respond: (outcome: Outcome<C>, replayed: boolean) => void,
+    idempotency?: IdempotencyRequest,
+  ): void;
+  submit(command: Command, respond: Respond, idempotency?: IdempotencyRequest): void {
+    if (this.#stopped) {
+      respond(reject('draining', 'Cannot serve: the sidecar has stopped'), false);
+      return;
+    }
+    const now = this.now();
+    if (idempotency !== undefined) {
+      this.#submitOnce(command, respond, idempotency, now);
+      return;
+    }
+    const refused = this.#refusal(command);
+    if (refused !== undefined) {
+      respond(refused, false);
+      return;
+    }
+    const reply = this.#core.step(command, now);
+    this.#distribute();
+    this.#answer(command, presentableReply(command, reply, this), respond, false);
+  }
+
+  #submitOnce(
+    command: Command,
+    respond: Respond,
+    { key, fingerprint }: IdempotencyRequest,
+    now: number,
+  ): void {
+    const known = this.#idempotency.find(key, now);
+    if (known !== undefined) {
+      if (known.fingerprint !== fingerprint) {
+        respond(
+          reject('idempotency-key-reused', 'Cannot take the key again: its payload was another'),
+          false,
+        );
+      } else if (known.essence === undefined) {
+        respond(
+          reject('idempotency-in-progress', 'Cannot answer yet: the first request is running'),
+          false,
+        );
+      } else {
+        const again = replay(this.#core, command, known.essence, now);
+        this.#distribute();
+        this.#answer(command, presentableReply(command, again, this), respond, true);
+      }
+      return;
+    }
+    const refused = this.#refusal(command);
+    if (refused !== undefined) {
+      respond(refused, false);
+      return;
+    }
+    const record = this.#idempotency.begin(key, fingerprint, now);
+    const reply = this.#core.step(command, now);
+    this.#distribute();
+    const outcome = presentableReply(command, reply, this);
+    const essence = essenceOf(command, outcome);
+    const temporary = isRefusal(reply) && isTemporary(reply.refused);
+    if (essence === undefined || temporary) {
+      this.#idempotency.abandon(key);
+      this.#answer(command, outcome, respond, false);
+      return;
+    }
+    const bytes = answerRecord({ key, fingerprint, at: now, essence });
+    if (this.#levelOf(command) !== 'memory') {
+      this.#lastPosition = this.#journal.append(bytes, 0, bytes.length);
+    }
+    // Its repeats are told "in progress" until the first answer may be released.
+    this.#answer(command, outcome, respond, false, () => {
+      this.#idempotency.complete(record, essence, bytes.length);
+    });
+  }
+
+  #refusal(command: Command): Outcome | undefined {
+    if (this.#draining && command.op === 'grant') {
+      return reject('draining', 'Cannot grant: the sidecar is draining');
+    }
+    if (this.#journal.state === 'full' && needsRoom(command)) {
+      return reject('journal-full', 'Cannot take new state: the disk of the journal is full');
+    }
+    return undefined;
+  }
+
+  /** Facts of the step just taken go to the feed and into the pending group. */
+  #distribute(): void {
+    const { facts } = this.#core;
+    const { count, bytes, starts } = facts;
+    for (let index = 0; index < count; index++) {
+      const start = starts[index]!;
+      const end = starts[index + 1]!;
+      const sequence = this.#feed.append(
+        bytes, start + RECORD_HEADER_BYTES, end, facts.valueAt[index]!, facts.at,
+      );
+      if (facts.journalled[index]!) {
+        writeHeader(bytes, start, FACT_RECORD, sequence);
+        this.#lastPosition = this.#journal.append(bytes, start, end);
+      }
+    }
+    if (count > 0) {
+      facts.reset();
+      this.#scheduleFlush();
+    } else if (this.#core.state.renewed.length > 0) {
+      this.#scheduleFlush();
+    }
+  }
+
+  #levelOf(command: Command): Durability {
+    switch (command.op) {
+      case 'put':
+      case 'get':
+      case 'delete':
+      case 'increment':
+      case 'list-entries':
+      case 'grant':
+        return this.#durability.get(command.namespace) ?? this.#defaultDurability;
+      case 'batch':
+        return this.#levelOfBatch(command);
+      default:
+        // By id: the namespace is not in the command; the strictest in use serves all.
+        return this.#someFsync ? 'fsync' : 'journal';
+    }
+  }
+
+  #levelOfBatch(command: BatchCommand): Durability {
+    let strictest: Durability = 'memory';
+    for (const operation of command.operations) {
+      const level = this.#levelOf(operation);
+      if (level === 'fsync') return level;
+      if (level === 'journal') strictest = level;
+    }
+    return strictest;
+  }
+
+  /** Gives the reply now, or when everything it may have seen has been recorded. */
+  #answer(
+    command: Command,
+    outcome: Outcome,
+    respond: Respond,
+    replayed: boolean,
+    completed?: () => void,
+  ): void {
+    const level = this.#levelOf(command);
+    const pending = this.#flushScheduled || this.#lastPosition > this.#journal.writtenPosition;
+    const unsynced = level === 'fsync' && this.#lastPosition > this.#journal.syncedPosition;
+    if (level === 'memory' || (!pending && !unsynced)) {
+      completed?.();
+      this.#feed.during(this.#feed.head, () => respond(outcome, replayed));
+      return;
+    }
+    const release: Respond =
+      completed === undefined
+        ? respond
+        : (...args) => {
+            completed();
+            respond(...args);
+          };
+    const waiting: Waiting = {
+      outcome, replayed,
+      respond: release,
+      feedHead: this.#feed.head,
+      position: this.#lastPosition,
+    };
+    this.#turn.push({ waiting, synced: level === 'fsync' });
+    this.#scheduleFlush();
+  }
+
+  #scheduleFlush(): void {
+    if (this.#flushScheduled) return;
+    this.#flushScheduled = true;
+    setImmediate(this.#flush);
+  }
+
+  /** The end of a turn: one group to the journal, then the replies that waited for it. */
+  readonly #flush = (): void => {
+    this.#flushScheduled = false;
+    if (this.#stopped) return;
+    if (this.#core.state.renewed.length > 0) {
+      const now = this.now();
+      this.#core.state.enter(now);
+      this.#core.tellRenewals();
+      this.#distribute();
+      this.#flushScheduled = false;
+    }
+    const now = this.now();
+    const wallMs = this.#timeline.wallMs();
+    this.#core.setWallOffset(wallMs - now);
+    const turn = this.#turn;
+    this.#turn = [];
+    let syncWanted = false;
+    for (const { waiting, synced } of turn) {
+      waiting.position = this.#lastPosition;
+      if (synced) {
+        syncWanted = true;
+        this.#untilSynced.push(waiting);
+      } else {
+        this.#untilWritten.push(waiting);
+      }
+    }
+    this.#uncommitted.push({ position: this.#lastPosition, feedHead: this.#feed.head });
+    this.#journal.commit(now, wallMs);
+    if (syncWanted) this.#journal.requestSync();
+    this.#advance();
+    this.#afterCommit();
+    this.#ticker.arm();
+  };
+
+  /** A watermark moved: let go what it covers. */
+  #advance(): void {
+    const { writtenPosition, syncedPosition } = this.#journal;
+    let head = -1;
+    for (let next = this.#uncommitted.peek(); next !== undefined; next = this.#uncommitted.peek()) {
+      if (next.position > writtenPosition) break;
+      head = next.feedHead;
+      this.#uncommitted.shift();
+    }
+    if (head >= 0) this.#feed.commit(head);
+    this.#release(this.#untilWritten, writtenPosition);
+    this.#release(this.#untilSynced, syncedPosition);
+  }
+
+  #release(queue: Queue<Waiting>, watermark: number): void {
+    for (let next = queue.peek(); next !== undefined; next = queue.peek()) {
+      if (next.position > watermark) return;
+      queue.shift();
+      const { outcome, respond, replayed, feedHead } = next;
+      this.#feed.during(feedHead, () => respond(outcome, replayed));
+    }
+  }
+
+  #fail(error: Error): void {
+    if (this.#stopped) return;
+    this.#stopped = true;
+    this.#ticker.stop();
+    this.#onFatal(error);
+  }
+
+  /** Writes what is pending and stops; replies still waiting for the disk have been given. */
+  async stop(): Promise<void> {
+    this.#flush();
+    this.#stopped = true;
+    this.#ticker.stop();
+    await this.#journal.close(this.now(), this.#timeline.wallMs());
+    this.#advance();
+  }
+}
+
+/** Whether a command may need room on the disk beyond what endings and renewals have reserved. */
+function needsRoom(command: Command): boolean {
+  switch (command.op) {
+    case 'put':
+    case 'increment':
+    case 'grant':
+    case 'transfer':
+      return true;
+    case 'batch':
+      return command.operations.some(needsRoom);
+    default:
+      return false;
+  }
+}
+
+/** A repeat may fare better: nothing is remembered of it. */
+function isTemporary(code: keyof typeof ERRORS): boolean {
+  const { status } = ERRORS[code];
+  return status >= 500 || status === 429;
+}
+
+/** First in, first out, without moving the rest at every step. */
+class Queue<T> {
+  #items: T[] = [];
+  #from = 0;
+
+  get length(): number {
+    return this.#items.length - this.#from;
+  }
+
+  push(item: T): void {
+    this.#items.push(item);
+  }
+
+  peek(): T | undefined {
+    return this.#items[this.#from];
+  }
+
+  shift(): void {
+    this.#items[this.#from++] = undefined as T;
+    if (this.#from === this.#items.length) {
+      this.#items = [];
+      this.#from = 0;
+    } else if (this.#from > 1024 && this.#from * 2 > this.#items.length) {
+      this.#items = this.#items.slice(this.#from);
+      this.#from = 0;
+    }
+  }
+}

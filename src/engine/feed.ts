@@ -1,0 +1,290 @@
+/**
+ * The feed: every committed fact, numbered, in a ring bounded by count, bytes and age. Readers are
+ * positions into the ring; one that falls behind its tail is told to start over (`resync`) and
+ * costs nobody anything. Facts stay bytes until somebody reads them.
+ *
+ * Numbers count per run of the process (actor). Facts of earlier runs, read back from the journal,
+ * keep their numbers, so a cursor survives a restart as long as its facts are still held.
+ */
+import { decodeFact, isRestated, RECORD_HEADER_BYTES } from '../core/fact-codec.ts';
+import type { FeedFact, FeedPort, FeedReader, ResyncNotice } from './service.ts';
+
+export interface FeedLimits {
+  readonly facts: number;
+  readonly bytes: number;
+  readonly ageMs: number;
+}
+
+/** A stretch of facts of one run whose numbers follow one another. */
+interface Stretch {
+  readonly actor: string;
+  readonly firstIndex: number;
+  readonly firstSequence: number;
+}
+
+const EMPTY_BYTE_STRING = 0x40;
+
+export class Feed implements FeedPort {
+  readonly #limits: FeedLimits;
+  readonly #ring: Uint8Array;
+  readonly #offsets: Float64Array;
+  readonly #lengths: Uint32Array;
+  readonly #times: Float64Array;
+  #stretches: Stretch[] = [];
+  /** Index of the oldest fact held, of the next to be appended, of the next not yet committed. */
+  #tail = 0;
+  #head = 0;
+  #visible = 0;
+  /** Bytes ever written; the ring position is this modulo its size. */
+  #written = 0;
+  readonly #readers = new Set<Reader>();
+  /** While a reply is given: the head when its state was read. */
+  #replyHead: number | undefined;
+
+  constructor(limits: FeedLimits) {
+    this.#limits = limits;
+    this.#ring = new Uint8Array(limits.bytes);
+    this.#offsets = new Float64Array(limits.facts);
+    this.#lengths = new Uint32Array(limits.facts);
+    this.#times = new Float64Array(limits.facts);
+  }
+
+  /** Facts appended from now on are this run's, numbered from 1. */
+  beginRun(actor: string): void {
+    this.#stretches.push({ actor, firstIndex: this.#head, firstSequence: 1 });
+    this.#visible = this.#head;
+  }
+
+  /** Index the next fact will have; remember it with a reply whose state includes all before. */
+  get head(): number {
+    return this.#head;
+  }
+
+  get held(): number {
+    return this.#visible - this.#tail;
+  }
+
+  get readers(): number {
+    return this.#readers.size;
+  }
+
+  get cursor(): string {
+    return this.#cursorAt(this.#replyHead ?? this.#visible);
+  }
+
+  /** Runs `reply` with `cursor` telling the state of `head`. */
+  during(head: number, reply: () => void): void {
+    this.#replyHead = head;
+    try {
+      reply();
+    } finally {
+      this.#replyHead = undefined;
+    }
+  }
+
+  /** Cursor of a reader that has seen everything before `index`. */
+  #cursorAt(index: number): string {
+    let stretch = this.#stretches[0]!;
+    for (const candidate of this.#stretches) {
+      if (candidate.firstIndex <= index) stretch = candidate;
+    }
+    return `${stretch.actor}.${stretch.firstSequence + (index - stretch.firstIndex) - 1}`;
+  }
+
+  /**
+   * Takes the fact `bytes[start, end)` (without the record's header) and answers its number. With
+   * `valueAt`, the value's byte string, which begins there, is left out.
+   */
+  append(bytes: Uint8Array, start: number, end: number, valueAt: number, at: number): number {
+    const length = valueAt === 0 ? end - start : valueAt - start + 1;
+    const size = this.#ring.length;
+    let offset = this.#written % size;
+    if (offset + length > size) {
+      // A fact lies in one piece; the end of the ring stays unused this time round.
+      this.#written += size - offset;
+      offset = 0;
+    }
+    this.#makeRoom(length, at);
+    const slot = this.#head % this.#limits.facts;
+    if (valueAt === 0) {
+      this.#ring.set(bytes.subarray(start, end), offset);
+    } else {
+      this.#ring.set(bytes.subarray(start, valueAt), offset);
+      this.#ring[offset + length - 1] = EMPTY_BYTE_STRING;
+    }
+    this.#offsets[slot] = this.#written;
+    this.#lengths[slot] = length;
+    this.#times[slot] = at;
+    this.#written += length;
+    const stretch = this.#stretches.at(-1)!;
+    return stretch.firstSequence + (this.#head++ - stretch.firstIndex);
+  }
+
+  #makeRoom(length: number, at: number): void {
+    const { facts, ageMs } = this.#limits;
+    const keepFrom = this.#written + length - this.#ring.length;
+    while (this.#tail < this.#head) {
+      const slot = this.#tail % facts;
+      const tooMany = this.#head - this.#tail >= facts;
+      const tooOld = this.#times[slot]! < at - ageMs;
+      if (!tooMany && !tooOld && this.#offsets[slot]! >= keepFrom) break;
+      this.#tail++;
+    }
+    while (this.#stretches.length > 1 && this.#stretches[1]!.firstIndex <= this.#tail) {
+      this.#stretches.shift();
+    }
+  }
+
+  /**
+   * A record of an earlier run, from the journal; facts that were never journalled leave a gap.
+   * `valueSize` tells where its value begins, −1 where it has none.
+   */
+  restore(
+    actor: string,
+    sequence: number,
+    record: Uint8Array,
+    valueSize: number,
+    at: number,
+  ): void {
+    const last = this.#stretches.at(-1);
+    const follows =
+      last !== undefined &&
+      last.actor === actor &&
+      last.firstSequence + (this.#head - last.firstIndex) === sequence;
+    if (!follows) {
+      // A gap: a reader from before it would miss facts, so nothing from before it is held.
+      if (last !== undefined && last.actor === actor) this.#forgetAll();
+      this.#stretches.push({ actor, firstIndex: this.#head, firstSequence: sequence });
+    }
+    const valueAt = valueSize < 0 ? 0 : record.length - valueSize - byteStringHead(valueSize);
+    this.append(record, RECORD_HEADER_BYTES, record.length, valueAt, at);
+    this.#visible = this.#head;
+  }
+
+  #forgetAll(): void {
+    this.#tail = this.#head;
+    this.#stretches = [];
+  }
+
+  /** Facts before `index` are committed: readers may see them. */
+  commit(index: number): void {
+    if (index <= this.#visible) return;
+    this.#visible = index;
+    for (const reader of this.#readers) reader.onFact();
+  }
+
+  open(since?: string): FeedReader {
+    const reader = new Reader(this, since);
+    this.#readers.add(reader);
+    return reader;
+  }
+
+  /* ---- for readers --------------------------------------------------------------------- */
+
+  drop(reader: Reader): void {
+    this.#readers.delete(reader);
+  }
+
+  get visible(): number {
+    return this.#visible;
+  }
+
+  cursorBefore(index: number): string {
+    return this.#cursorAt(index);
+  }
+
+  isHeld(index: number): boolean {
+    return index >= this.#tail;
+  }
+
+  /** Index of the first fact after `cursor`; a word why there is none. */
+  locate(cursor: string): number | ResyncNotice['reason'] {
+    const match = /^([0-9a-f]{16})\.([0-9]{1,15})$/.exec(cursor);
+    if (match === null) return 'unknown-cursor';
+    const sequence = Number(match[2]);
+    let known = false;
+    for (let at = 0; at < this.#stretches.length; at++) {
+      const stretch = this.#stretches[at]!;
+      if (stretch.actor !== match[1]) continue;
+      known = true;
+      const end = this.#stretches[at + 1]?.firstIndex ?? this.#head;
+      const index = stretch.firstIndex + (sequence + 1 - stretch.firstSequence);
+      if (index < stretch.firstIndex || index > end) continue;
+      return index >= this.#tail ? index : 'not-held';
+    }
+    return known ? 'not-held' : 'unknown-cursor';
+  }
+
+  factAt(index: number): FeedFact {
+    const slot = index % this.#limits.facts;
+    const offset = this.#offsets[slot]! % this.#ring.length;
+    const bytes = this.#ring.slice(offset, offset + this.#lengths[slot]!);
+    const fact = decodeFact(bytes, -RECORD_HEADER_BYTES);
+    if (isRestated(fact)) throw new Error('A snapshot record is in the feed');
+    let stretch = this.#stretches[0]!;
+    for (const candidate of this.#stretches) {
+      if (candidate.firstIndex <= index) stretch = candidate;
+    }
+    return {
+      actor: stretch.actor,
+      sequence: stretch.firstSequence + (index - stretch.firstIndex),
+      fact,
+    };
+  }
+}
+
+/** Bytes of a CBOR byte string's head. */
+function byteStringHead(length: number): number {
+  if (length < 24) return 1;
+  if (length < 0x100) return 2;
+  return length < 0x10000 ? 3 : 5;
+}
+
+class Reader implements FeedReader {
+  readonly #feed: Feed;
+  #index: number;
+  /** Cursor after the last fact given, kept as text: its stretch may be forgotten by then. */
+  #seen: string;
+  #lost: { readonly from: string; readonly reason: ResyncNotice['reason'] } | undefined;
+  onFact: () => void = () => {};
+
+  constructor(feed: Feed, since: string | undefined) {
+    this.#feed = feed;
+    const located = since === undefined ? feed.visible : feed.locate(since);
+    if (typeof located === 'number') {
+      this.#index = located;
+    } else {
+      this.#index = feed.visible;
+      this.#lost = { from: since!, reason: located };
+    }
+    this.#seen = this.cursor;
+  }
+
+  get cursor(): string {
+    return this.#feed.cursorBefore(this.#index);
+  }
+
+  read(max: number): readonly FeedFact[] | ResyncNotice {
+    const feed = this.#feed;
+    if (this.#lost === undefined && !feed.isHeld(this.#index)) {
+      this.#lost = { from: this.#seen, reason: 'fell-behind' };
+    }
+    if (this.#lost !== undefined) {
+      const { from, reason } = this.#lost;
+      this.#lost = undefined;
+      this.#index = feed.visible;
+      this.#seen = this.cursor;
+      return { from, to: this.#seen, reason };
+    }
+    const facts: FeedFact[] = [];
+    while (facts.length < max && this.#index < feed.visible) {
+      facts.push(feed.factAt(this.#index++));
+    }
+    this.#seen = this.cursor;
+    return facts;
+  }
+
+  close(): void {
+    this.#feed.drop(this);
+  }
+}

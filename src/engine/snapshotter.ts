@@ -1,0 +1,100 @@
+/**
+ * Compaction while everything goes on: when the journal says that a snapshot would pay, the state
+ * of that instant is written row by row between requests, and the segments before it go. Rows that
+ * change meanwhile are written before they change (core/state.ts).
+ */
+import type { Core } from '../core/core.ts';
+import type { Journal, SnapshotWriter } from '../journal/journal.ts';
+import type { IdempotencyMemory } from './idempotency.ts';
+import { answerRecord, RESTATED_RECORD, runRecord, writeHeader } from './records.ts';
+import type { Timeline } from './timeline.ts';
+
+/** Rows between two turns of the loop: about a millisecond. */
+const SLICE_ROWS = 1000;
+
+export interface SnapshotterParts {
+  readonly core: Core;
+  readonly journal: Journal;
+  readonly idempotency: IdempotencyMemory;
+  readonly timeline: Timeline;
+  readonly actor: string;
+  readonly onDone: (outcome: { readonly durationMs: number; readonly records: number }) => void;
+  readonly onError: (error: Error) => void;
+}
+
+export class Snapshotter {
+  readonly #parts: SnapshotterParts;
+  #running: Promise<void> | undefined;
+  #stopped = false;
+
+  constructor(parts: SnapshotterParts) {
+    this.#parts = parts;
+  }
+
+  get running(): boolean {
+    return this.#running !== undefined;
+  }
+
+  /** To be called right after a commit, with no group pending. */
+  considerAfterCommit(): void {
+    if (this.#stopped || this.#running !== undefined) return;
+    if (!this.#parts.journal.shouldSnapshot()) return;
+    this.begin();
+  }
+
+  /** Begins now; for tests and for `considerAfterCommit`. */
+  begin(): void {
+    const { journal, core, timeline, actor } = this.#parts;
+    const writer = journal.beginSnapshot(timeline.now(), timeline.wallMs());
+    core.beginSnapshot();
+    // The run's name goes into the new segment: the old ones will be deleted.
+    const run = runRecord(actor);
+    journal.append(run, 0, run.length);
+    journal.commit(timeline.now(), timeline.wallMs());
+    this.#running = this.#write(writer).finally(() => {
+      this.#running = undefined;
+    });
+  }
+
+  async #write(writer: SnapshotWriter): Promise<void> {
+    const { core, idempotency, timeline, onDone, onError } = this.#parts;
+    const startedAt = timeline.monotonicMs();
+    let records = 0;
+    let keepsUp = true;
+    const take = (bytes: Uint8Array, start: number, end: number) => {
+      writeHeader(bytes, start, RESTATED_RECORD, 0);
+      keepsUp = writer.append(bytes, start, end);
+      records++;
+    };
+    try {
+      while (!core.snapshotNext(SLICE_ROWS, take)) {
+        if (this.#stopped) throw new Error('the sidecar is stopping');
+        await (keepsUp ? nextTurn() : writer.drained());
+      }
+      for (const [key, { fingerprint, at, essence }] of idempotency.completed()) {
+        const answer = answerRecord({ key, fingerprint, at, essence });
+        keepsUp = writer.append(answer, 0, answer.length);
+        if (++records % SLICE_ROWS === 0 || !keepsUp) {
+          if (this.#stopped) throw new Error('the sidecar is stopping');
+          await (keepsUp ? nextTurn() : writer.drained());
+        }
+      }
+      await writer.finish();
+      onDone({ durationMs: Math.round(timeline.monotonicMs() - startedAt), records });
+    } catch (error) {
+      core.abandonSnapshot();
+      await writer.abort();
+      if (!this.#stopped) onError(error as Error);
+    }
+  }
+
+  /** Gives up a snapshot under way, since the journal alone is enough. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    await this.#running;
+  }
+}
+
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}

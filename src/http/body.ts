@@ -1,0 +1,110 @@
+/**
+ * Reading a request body: by events rather than iteration, which costs a third of a small request,
+ * and into one buffer when its length is announced. Bytes are taken from a budget before they are
+ * held, so many large bodies at once are refused instead of piling up. A body that comes too slowly
+ * is the server's sweep to end; it says so through `fail`.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { reject, type ErrorCode, type Rejection } from '../errors.ts';
+import type { ByteBudget } from './gate.ts';
+
+const NOTHING = Buffer.alloc(0);
+
+export interface BodyLimits {
+  readonly bytes: number;
+  /** What a longer one is refused with. */
+  readonly tooLarge: Extract<ErrorCode, 'body-too-large' | 'value-too-large'>;
+}
+
+export interface BodyReading {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly limits: BodyLimits;
+  readonly budget: ByteBudget;
+  /** Called once. The bytes stay taken from the budget: `heldBytes` is the caller's to give back. */
+  readonly done: (body: Buffer, heldBytes: number) => void;
+  /** Called once instead, with nothing held; undefined when the client is gone. */
+  readonly failed: (rejection: Rejection | undefined) => void;
+}
+
+function tooLarge(limits: BodyLimits): Rejection {
+  return reject(limits.tooLarge, `Cannot take the body: it is longer than ${limits.bytes} bytes`, {
+    limit: limits.bytes,
+  });
+}
+
+const noRoom = reject('under-pressure', 'Cannot take the body: too many bodies are in flight');
+
+export function hasBody(request: IncomingMessage): boolean {
+  const length = request.headers['content-length'];
+  return (length !== undefined && length !== '0') || request.headers['transfer-encoding'] !== undefined;
+}
+
+/**
+ * Starts reading and returns how to end it early with a refusal, or nothing when it is over
+ * already.
+ */
+export function readBody(reading: BodyReading): ((rejection: Rejection) => void) | undefined {
+  const { request, limits, budget } = reading;
+  if (!hasBody(request)) {
+    reading.done(NOTHING, 0);
+    return undefined;
+  }
+  const announced = request.headers['content-length'];
+  const length = announced === undefined ? undefined : Number(announced);
+  if (length !== undefined && length > limits.bytes) {
+    reading.failed(tooLarge(limits));
+    return undefined;
+  }
+  if (length !== undefined && !budget.take(length)) {
+    reading.failed(noRoom);
+    return undefined;
+  }
+  if (request.headers.expect !== undefined) reading.response.writeContinue();
+  return collect(reading, length);
+}
+
+function collect(reading: BodyReading, length: number | undefined): (rejection: Rejection) => void {
+  const { request, limits, budget } = reading;
+  let held = length ?? 0;
+  let received = 0;
+  let whole: Buffer | undefined;
+  const chunks: Buffer[] = [];
+
+  const stop = (): void => {
+    request.off('data', onData);
+    request.off('end', onEnd);
+    request.off('close', onClose);
+  };
+  const fail = (rejection: Rejection | undefined): void => {
+    stop();
+    budget.give(held);
+    // What still comes is thrown away, within the time a request may take.
+    request.resume();
+    reading.failed(rejection);
+  };
+  const onData = (chunk: Buffer): void => {
+    if (length === undefined) {
+      if (received + chunk.length > limits.bytes) return fail(tooLarge(limits));
+      if (!budget.take(chunk.length)) return fail(noRoom);
+      held += chunk.length;
+      chunks.push(chunk);
+    } else if (chunk.length === length) {
+      whole = chunk;
+    } else {
+      whole ??= Buffer.allocUnsafeSlow(length);
+      chunk.copy(whole, received);
+    }
+    received += chunk.length;
+  };
+  const onEnd = (): void => {
+    stop();
+    reading.done(whole ?? Buffer.concat(chunks), held);
+  };
+  const onClose = (): void => fail(undefined);
+
+  request.on('data', onData);
+  request.on('end', onEnd);
+  request.on('close', onClose);
+  return fail;
+}

@@ -1,0 +1,24 @@
+/** What every request can reach: the sidecar behind the edge, and what the edge shares itself. */
+import type { FeedFact, FeedPort, Service } from '../engine/service.ts';
+import type { CloudEvent } from '../events/cloud-event.ts';
+import type { ByteBudget, Gate } from './gate.ts';
+import type { Log } from './log.ts';
+import type { Operations } from './operations.ts';
+import type { HttpOptions, RequestClass } from './options.ts';
+import type { Watchers } from './watchers.ts';
+
+/** undefined: a fact that is not told as an event. */
+export type EventOf = (fact: FeedFact) => CloudEvent | undefined;
+
+export interface Edge {
+  readonly service: Service;
+  readonly feed: FeedPort;
+  readonly operations: Operations;
+  readonly options: HttpOptions;
+  readonly log: Log;
+  readonly gates: Readonly<Record<RequestClass, Gate>>;
+  readonly bytes: ByteBudget;
+  readonly watchers: Watchers;
+  /** true once the server lets its connections go: every answer is the last on its connection. */
+  draining: boolean;
+}

@@ -1,0 +1,8 @@
+/** What the edge needs of a log: an event with its fields, and a sentence. */
+type Entry = (fields: Readonly<Record<string, unknown>>, message: string) => void;
+
+export interface Log {
+  readonly info: Entry;
+  readonly warn: Entry;
+  readonly error: Entry;
+}

@@ -1,0 +1,18 @@
+/** What the edge asks of the process as a whole. Implemented where the parts are wired together. */
+
+export interface Readiness {
+  readonly ready: boolean;
+  /** `degraded` is ready: taking the sidecar out would take its service out too. */
+  readonly state: 'ready' | 'degraded' | 'recovering' | 'draining' | 'failed';
+  readonly reasons: readonly string[];
+}
+
+export interface Operations {
+  /** The whole status page, as it is sent. */
+  status(): object;
+  readiness(): Readiness;
+  /** false: the event loop has stood still for too long. */
+  alive(): boolean;
+  /** A round with the ledger now; `dryRun` only reports what it would repair. */
+  reconcile(request: { readonly dryRun: boolean }): object;
+}

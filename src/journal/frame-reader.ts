@@ -1,0 +1,185 @@
+/**
+ * Reads one journal file from front to back, in large pieces, and checks every byte of it before
+ * anything is handed on. It tells three endings apart: whole; torn, which is what a process leaves
+ * behind that died while writing (an incomplete header, a body that runs past the end of a file,
+ * or zeros where a file was extended and never filled); and damaged, which is everything else.
+ */
+import type { FileSystem } from './file-system.ts';
+import {
+  bodyIsSound,
+  checkFileHeader,
+  FILE_HEADER_BYTES,
+  FORMAT_VERSION,
+  FRAME_HEADER_BYTES,
+  readFrameHeader,
+} from './frame.ts';
+import type { FileKind, FrameHeader } from './frame.ts';
+import { JournalCorruptError, JournalFormatError } from './journal-errors.ts';
+
+/** One read: large enough that calls cost nothing beside checking, small enough to hold. */
+const READ_BYTES = 4 * 1024 * 1024;
+
+export interface FileToRead {
+  readonly fileSystem: FileSystem;
+  readonly path: string;
+  readonly kind: FileKind;
+  readonly number: number;
+  /** A torn end is an ending like another, not damage: for the newest segment only. */
+  readonly mayBeTorn: boolean;
+  /** What the reader of an error can do. */
+  readonly remedy: string;
+  readonly onRead: (bytes: number) => void;
+}
+
+export interface FileRead {
+  /** Everything before this byte is good, and has been handed on. */
+  readonly goodBytes: number;
+  readonly bytes: number;
+  readonly frames: number;
+}
+
+/**
+ * Calls `onFrame` for every frame in order; `body` is valid until its return value settles.
+ * Throws JournalCorruptError, JournalFormatError.
+ */
+export async function readFrames(
+  file: FileToRead,
+  onFrame: (header: FrameHeader, body: Buffer, endsFile: boolean) => Promise<void> | undefined,
+): Promise<FileRead> {
+  const size = await file.fileSystem.size(file.path);
+  const fd = await file.fileSystem.open(file.path, 'r');
+  try {
+    return await readWindow(file, new Window(file, fd, size), onFrame);
+  } finally {
+    await file.fileSystem.close(fd);
+  }
+}
+
+async function readWindow(
+  file: FileToRead,
+  window: Window,
+  onFrame: (header: FrameHeader, body: Buffer, endsFile: boolean) => Promise<void> | undefined,
+): Promise<FileRead> {
+  const bytes = window.left;
+  let frames = 0;
+  const torn = (): FileRead => {
+    const goodBytes = bytes - window.left;
+    if (file.mayBeTorn) return { goodBytes, bytes, frames };
+    throw new JournalCorruptError(file.path, goodBytes, 'it ends in the middle', file.remedy);
+  };
+
+  if (window.left < FILE_HEADER_BYTES) return torn();
+  if (window.available < FILE_HEADER_BYTES) await window.fill(FILE_HEADER_BYTES);
+  if (file.mayBeTorn && (await window.isZero())) return torn();
+  if (window.bytes[window.start] === 0) {
+    throw new JournalCorruptError(file.path, 0, `it is not a ${file.kind}`, file.remedy);
+  }
+  let seed = checkFileHeader(file.kind, file.number, window.peek(0, FILE_HEADER_BYTES), file.path);
+  window.pass(FILE_HEADER_BYTES);
+
+  while (window.left > 0) {
+    if (window.left < FRAME_HEADER_BYTES) return torn();
+    if (window.available < FRAME_HEADER_BYTES) await window.fill(FRAME_HEADER_BYTES);
+    const header = readFrameHeader(window.bytes, window.start, seed);
+    if (header === undefined) {
+      if (file.mayBeTorn && (await window.isZero())) return torn();
+      throw new JournalCorruptError(file.path, bytes - window.left, 'a group is damaged', file.remedy);
+    }
+    if (header.version > FORMAT_VERSION) {
+      throw new JournalFormatError(file.path, header.version, FORMAT_VERSION);
+    }
+    const length = FRAME_HEADER_BYTES + header.bodyBytes;
+    if (window.left < length) return torn();
+    if (window.available < length) await window.fill(length);
+    const body = window.peek(FRAME_HEADER_BYTES, header.bodyBytes);
+    if (!bodyIsSound(header, body)) {
+      throw new JournalCorruptError(file.path, bytes - window.left, 'a group is damaged', file.remedy);
+    }
+    const resting = onFrame(header, body, window.left === length);
+    if (resting !== undefined) await resting;
+    seed = header.crc;
+    frames += 1;
+    window.pass(length);
+  }
+  return { goodBytes: bytes, bytes, frames };
+}
+
+/** A stretch of the file in memory that moves forward. */
+class Window {
+  readonly #file: FileToRead;
+  readonly #fd: number;
+  readonly #size: number;
+  /** Where in the file the next read starts. */
+  #readAt = 0;
+  #end = 0;
+  start = 0;
+  bytes: Buffer;
+  /** Bytes of the file from `start` on. */
+  left: number;
+
+  constructor(file: FileToRead, fd: number, size: number) {
+    this.#file = file;
+    this.#fd = fd;
+    this.#size = size;
+    this.left = size;
+    this.bytes = Buffer.allocUnsafeSlow(Math.min(READ_BYTES, Math.max(size, 1)));
+  }
+
+  /** Bytes from `start` on that are in memory. */
+  get available(): number {
+    return this.#end - this.start;
+  }
+
+  peek(offset: number, length: number): Buffer {
+    return this.bytes.subarray(this.start + offset, this.start + offset + length);
+  }
+
+  pass(length: number): void {
+    this.start += length;
+    this.left -= length;
+  }
+
+  /** Brings at least `wanted` bytes, no more than are left, into memory. */
+  async fill(wanted: number): Promise<void> {
+    const held = this.available;
+    if (wanted > this.bytes.length) {
+      const larger = Buffer.allocUnsafeSlow(wanted);
+      this.bytes.copy(larger, 0, this.start, this.#end);
+      this.bytes = larger;
+    } else {
+      this.bytes.copyWithin(0, this.start, this.#end);
+    }
+    this.start = 0;
+    this.#end = held;
+    while (this.#end < wanted) {
+      const room = Math.min(this.bytes.length - this.#end, this.#size - this.#readAt);
+      const got = await this.#file.fileSystem.read(this.#fd, this.bytes, this.#end, room, this.#readAt);
+      if (got <= 0) {
+        throw new JournalCorruptError(
+          this.#file.path,
+          this.#readAt,
+          'it became shorter while it was read',
+          this.#file.remedy,
+        );
+      }
+      this.#end += got;
+      this.#readAt += got;
+      this.#file.onRead(got);
+    }
+  }
+
+  /** True when the whole rest of the file is zeros. If it begins with one, the window is spent. */
+  async isZero(): Promise<boolean> {
+    let unseen = this.left;
+    for (;;) {
+      const seen = Math.min(this.available, unseen);
+      const chunk = this.peek(0, seen);
+      // One native comparison: the first byte is zero and each equals the one after it.
+      if (chunk[0] !== 0 || chunk.compare(chunk, 1, seen, 0, seen - 1) !== 0) return false;
+      unseen -= seen;
+      if (unseen === 0) return true;
+      this.start = this.#end;
+      await this.fill(1);
+    }
+  }
+}

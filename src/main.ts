@@ -1,0 +1,16 @@
+#!/usr/bin/env node
+/**
+ * The process entry. Without arguments it serves; with arguments it is the command line.
+ */
+import { EXIT_CODES } from './exit-codes.ts';
+
+const args = process.argv.slice(2);
+if (args.length === 0 || (args.length === 1 && args[0] === 'serve')) {
+  // The command line's own modules are not needed to serve, and starting is counted in milliseconds.
+  const { serve } = await import('./serve.ts');
+  process.exitCode = await serve();
+} else {
+  const { runLeasehold } = await import('./cli/main.ts');
+  process.exitCode = await runLeasehold(args);
+}
+if (process.exitCode !== EXIT_CODES.clean) process.exit();

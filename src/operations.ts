@@ -1,0 +1,168 @@
+/**
+ * The process as its operators see it: one status page, and whether it is ready, alive, and in
+ * step with its ledger.
+ */
+import type { Config } from './config/config.ts';
+import type { WorstCase } from './config/derive.ts';
+import type { Core } from './core/core.ts';
+import type { Engine } from './engine/engine.ts';
+import type { Feed } from './engine/feed.ts';
+import type { IdempotencyMemory } from './engine/idempotency.ts';
+import type { RecoveryProgress, RecoverySummary } from './engine/recovery.ts';
+import type { Operations, Readiness } from './http/operations.ts';
+import type { Journal } from './journal/journal.ts';
+import { VERSION } from './version.ts';
+
+/** The loop counts as standing still when it has not turned for this long. */
+const STALL_MS = 10_000;
+const BEAT_MS = 500;
+
+/** What exists once recovery is over. */
+export interface RunningParts {
+  readonly core: Core;
+  readonly engine: Engine;
+  readonly journal: Journal;
+  readonly recovery: RecoverySummary;
+}
+
+export type Phase = 'recovering' | 'ready' | 'draining' | 'failed';
+
+export class SidecarOperations implements Operations {
+  phase: Phase = 'recovering';
+  recoveryProgress: RecoveryProgress | undefined;
+  running: RunningParts | undefined;
+  readonly #config: Config;
+  readonly #worstCase: WorstCase;
+  readonly #actor: string;
+  readonly #feed: Feed;
+  readonly #idempotency: IdempotencyMemory;
+  readonly #startedAt = performance.now();
+  #beatAt = performance.now();
+  readonly #beat: NodeJS.Timeout;
+
+  constructor(parts: {
+    readonly config: Config;
+    readonly worstCase: WorstCase;
+    readonly actor: string;
+    readonly feed: Feed;
+    readonly idempotency: IdempotencyMemory;
+  }) {
+    this.#config = parts.config;
+    this.#worstCase = parts.worstCase;
+    this.#actor = parts.actor;
+    this.#feed = parts.feed;
+    this.#idempotency = parts.idempotency;
+    this.#beat = setInterval(() => {
+      this.#beatAt = performance.now();
+    }, BEAT_MS).unref();
+  }
+
+  close(): void {
+    clearInterval(this.#beat);
+  }
+
+  alive(): boolean {
+    return performance.now() - this.#beatAt < STALL_MS;
+  }
+
+  readiness(): Readiness {
+    if (this.phase === 'failed') {
+      return { ready: false, state: 'failed', reasons: ['journal-failed'] };
+    }
+    if (this.phase !== 'ready') {
+      return { ready: false, state: this.phase, reasons: [this.phase] };
+    }
+    if (this.running?.journal.state === 'full') {
+      // Reads, renewals and endings go on; taking the sidecar out would stop those too.
+      return { ready: true, state: 'degraded', reasons: ['journal-full'] };
+    }
+    return { ready: true, state: 'ready', reasons: [] };
+  }
+
+  /** With the embedded ledger there is nothing apart from this process to be out of step with. */
+  reconcile(request: { readonly dryRun: boolean }): object {
+    return { dryRun: request.dryRun, ledger: 'embedded', outcome: 'in-step', repairs: [] };
+  }
+
+  status(): object {
+    const config = this.#config;
+    const { limits } = config;
+    const running = this.running;
+    const usage = running?.core.usage();
+    const now = running?.engine.now() ?? 0;
+    const counts = new Map(usage?.namespaces.map((namespace) => [namespace.name, namespace]));
+    const contracts = new Map(config.namespaces.map((namespace) => [namespace.name, namespace]));
+    const template = contracts.get('default')!;
+    const names = new Set([...contracts.keys(), ...counts.keys()]);
+    const namespaces = [...names].map((name) => {
+      const contract = contracts.get(name) ?? template;
+      const held = counts.get(name) ?? { leases: 0, entries: 0, bytes: 0 };
+      return {
+        name,
+        owner: contract.owner,
+        class: contract.class,
+        durability: contract.durability,
+        atRisk: AT_RISK[contract.durability],
+        conflict: contract.conflict,
+        leases: held.leases,
+        entries: held.entries,
+        bytes: held.bytes,
+        capacity: contract.capacity,
+      };
+    });
+    const memory = process.memoryUsage();
+    const { ready, state, reasons } = this.readiness();
+    return {
+      replica: config.name,
+      actor: this.#actor,
+      version: VERSION,
+      uptimeMs: Math.round(performance.now() - this.#startedAt),
+      ready,
+      state,
+      reasons,
+      namespaces,
+      leases: { live: usage?.leases ?? 0, endedRemembered: usage?.endedRemembered ?? 0 },
+      entries: { live: usage?.entries ?? 0, evictions: usage?.evictions ?? 0 },
+      capacity: {
+        leases: { used: usage?.leases ?? 0, limit: limits.leases },
+        entries: { used: usage?.entries ?? 0, limit: limits.entries },
+        bytes: { used: usage?.slabUsedBytes ?? 0, limit: limits.bytes },
+      },
+      pressure: { level: 'nominal', fill: this.#fill(usage) },
+      journal: running?.journal.status() ?? { state: 'recovering' },
+      recovery: running?.recovery ?? { progress: this.recoveryProgress ?? null },
+      ledger: { kind: 'embedded', state: 'connected' },
+      bus: { kind: 'embedded', state: 'connected' },
+      outbox: { depth: 0, capacity: limits.feed.facts },
+      rounds: [],
+      feed: { held: this.#feed.held, limit: limits.feed.facts, watchers: this.#feed.readers },
+      idempotency: {
+        entries: this.#idempotency.size,
+        bytes: this.#idempotency.bytes,
+        windowMs: Math.round(this.#idempotency.windowMs(now)),
+      },
+      memory: {
+        residentBytes: memory.rss,
+        heapUsedBytes: memory.heapUsed,
+        limitBytes: config.memoryLimitBytes,
+        worstCaseBytes: this.#worstCase.bytes,
+        worstCase: this.#worstCase.lines,
+        slabHeldBytes: usage?.slabHeldBytes ?? 0,
+      },
+    };
+  }
+
+  #fill(usage: ReturnType<Core['usage']> | undefined): number {
+    if (usage === undefined) return 0;
+    const { limits } = this.#config;
+    const fill = Math.max(usage.leases / limits.leases, usage.entries / limits.entries);
+    return Math.round(fill * 100) / 100;
+  }
+}
+
+/** What each durability may still lose, in words an operator can act on. */
+const AT_RISK = {
+  memory: 'everything, when the process ends',
+  journal: 'the last moments, when the machine loses power',
+  fsync: 'nothing, while the disk keeps what it has synced',
+} as const;

@@ -1,0 +1,76 @@
+/**
+ * Runs one sidecar in the foreground: configuration, start, signals, exit code.
+ */
+import { ConfigurationError } from './config/complaint.ts';
+import { loadConfig } from './config/load.ts';
+import { SLOT_COSTS } from './core/costs.ts';
+import { RecoveryError } from './engine/recovery.ts';
+import { EXIT_CODES } from './exit-codes.ts';
+import {
+  DirectoryInUseError, JournalCorruptError, JournalFormatError,
+} from './journal/journal-errors.ts';
+import { startSidecar } from './sidecar.ts';
+import { createLog } from './telemetry/log.ts';
+
+/** Beyond the grace period for draining, before the process ends itself. */
+const LAST_RESORT_MS = 5000;
+
+/** Resolves with the exit code once the sidecar has stopped. */
+export async function serve(): Promise<number> {
+  let config: ReturnType<typeof loadConfig>;
+  try {
+    config = loadConfig({ environment: process.env, costs: SLOT_COSTS });
+  } catch (error) {
+    if (!(error instanceof ConfigurationError)) throw error;
+    process.stderr.write(`${error.message}\n`);
+    return EXIT_CODES.badConfiguration;
+  }
+  const log = await createLog(config.logLevel, config.name);
+  const fatal = Promise.withResolvers<Error>();
+  let sidecar: Awaited<ReturnType<typeof startSidecar>>;
+  const stopSignal = nextStopSignal();
+  try {
+    sidecar = await startSidecar({ config, log, onFatal: (error) => fatal.resolve(error) });
+  } catch (error) {
+    const code = exitCodeOf(error);
+    if (code === undefined) throw error;
+    const { name, message, cause } = error as Error;
+    log.error({ error: name, cause: cause instanceof Error ? cause.message : undefined }, message);
+    return code;
+  }
+  process.stdout.write(`leasehold ready ${sidecar.urls.join(' ')}\n`);
+
+  const ended = await Promise.race([stopSignal, fatal.promise]);
+  if (ended instanceof Error) {
+    log.error({ error: ended.message }, 'stopping: the journal has failed');
+    // Nothing that was not written may be acknowledged any more, so there is nothing to drain.
+    process.exit(EXIT_CODES.brokenInvariant);
+  }
+  log.info({ signal: ended }, 'signal received');
+  const lastResort = setTimeout(() => {
+    log.error({}, 'stopping: a part did not close in time');
+    process.exit(EXIT_CODES.brokenInvariant);
+  }, config.drainMs + LAST_RESORT_MS);
+  await sidecar.stop();
+  clearTimeout(lastResort);
+  return EXIT_CODES.clean;
+}
+
+function nextStopSignal(): Promise<NodeJS.Signals> {
+  return new Promise((resolve) => {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, resolve);
+    // Nothing of the configuration can be changed while running yet; it must not end the process.
+    process.on('SIGHUP', () => {});
+  });
+}
+
+function exitCodeOf(error: unknown): number | undefined {
+  if (error instanceof DirectoryInUseError) return EXIT_CODES.directoryInUse;
+  if (error instanceof JournalCorruptError || error instanceof JournalFormatError) {
+    return EXIT_CODES.brokenInvariant;
+  }
+  if (error instanceof RecoveryError) return EXIT_CODES.brokenInvariant;
+  const { code } = error as NodeJS.ErrnoException;
+  if (code === 'EADDRINUSE' || code === 'EACCES') return EXIT_CODES.badConfiguration;
+  return undefined;
+}

@@ -1,0 +1,214 @@
+/**
+ * The composition root: builds the parts in order, closes them in reverse, and names the part that
+ * hangs. Nothing else in the house knows more than its neighbours.
+ */
+import { randomBytes } from 'node:crypto';
+import { rmSync } from 'node:fs';
+import type { Config } from './config/config.ts';
+import { worstCase } from './config/derive.ts';
+import { SLOT_COSTS } from './core/costs.ts';
+import { Engine } from './engine/engine.ts';
+import { Feed } from './engine/feed.ts';
+import { IdempotencyMemory } from './engine/idempotency.ts';
+import { recover } from './engine/recovery.ts';
+import { runRecord } from './engine/records.ts';
+import { releaseOnDrain } from './engine/drain.ts';
+import type { IdempotencyRequest, Outcome, Service } from './engine/service.ts';
+import { Snapshotter } from './engine/snapshotter.ts';
+import { systemClocks, Timeline } from './engine/timeline.ts';
+import { reject } from './errors.ts';
+import { createHttpServer } from './http/server.ts';
+import { openJournal } from './journal/open-journal.ts';
+import type { Command } from './core/command.ts';
+import { SidecarOperations } from './operations.ts';
+import type { Log } from './telemetry/log.ts';
+import { VERSION } from './version.ts';
+
+export interface Sidecar {
+  /** Where it listens, as URLs. */
+  readonly urls: readonly string[];
+  /** Drains within the grace period and closes every part. */
+  stop(): Promise<void>;
+}
+
+export interface SidecarParts {
+  readonly config: Config;
+  readonly log: Log;
+  /** Called once, when the sidecar must not go on: the process should end at once. */
+  readonly onFatal: (error: Error) => void;
+}
+
+/** How often a long recovery says how far it is. */
+const PROGRESS_MS = 1000;
+
+/** Answers `recovering` until the engine is there. */
+class LateService implements Service {
+  engine: Engine | undefined;
+
+  submit<C extends Command>(
+    command: C,
+    respond: (outcome: Outcome<C>, replayed: boolean) => void,
+    idempotency?: IdempotencyRequest,
+  ): void {
+    if (this.engine === undefined) {
+      respond(reject('recovering', 'Cannot serve yet: the journal is being read back'), false);
+      return;
+    }
+    this.engine.submit(command, respond, idempotency);
+  }
+
+  now(): number {
+    return this.engine?.now() ?? 0;
+  }
+
+  toWallMs(instant: number): number {
+    return this.engine?.toWallMs(instant) ?? instant;
+  }
+}
+
+export async function startSidecar(parts: SidecarParts): Promise<Sidecar> {
+  const { config, log } = parts;
+  const actor = randomBytes(8).toString('hex');
+  const boot = new BootTree(log);
+
+  const timeline = new Timeline(systemClocks);
+  const feed = new Feed(config.limits.feed);
+  const idempotency = new IdempotencyMemory(config.limits.idempotency);
+  const memory = worstCase(config, SLOT_COSTS);
+  const operations = new SidecarOperations({
+    config, worstCase: memory, actor, feed, idempotency,
+  });
+  boot.undo('operations', () => operations.close());
+
+  try {
+    const opened = await openJournal({ directory: config.dataDir, ...config.journal });
+    boot.undo('data directory', () => opened.release());
+    boot.mark('data directory');
+
+    const service = new LateService();
+    const http = createHttpServer({
+      service, feed, operations, log,
+      options: { version: VERSION, ...config.http, ...config.limits },
+    });
+    removeStaleSockets(config);
+    const urls = await http.listen(config.listen);
+    boot.undo('http', () => http.drain(0));
+    boot.mark('http');
+
+    let toldAt = timeline.monotonicMs();
+    const { core, summary } = await recover({
+      source: opened,
+      timeline, feed, idempotency,
+      coreOptions: {
+        actor,
+        hashSeed: randomBytes(4).readInt32LE(),
+        namespaces: config.namespaces,
+        autoCreateNamespaces: config.autoCreateNamespaces,
+        limits: config.limits,
+      },
+      onProgress: (progress) => {
+        operations.recoveryProgress = progress;
+        if (timeline.monotonicMs() - toldAt < PROGRESS_MS) return;
+        toldAt = timeline.monotonicMs();
+        log.info({ ...progress }, 'recovering');
+      },
+    });
+    const journal = await opened.start({ actor });
+    boot.forget('data directory');
+    boot.undo('journal', () => journal.close(timeline.now(), timeline.wallMs()));
+    log.info({ ...summary }, summary.found ? 'recovered' : 'started empty');
+    boot.mark('journal');
+
+    feed.beginRun(actor);
+    const run = runRecord(actor);
+    journal.append(run, 0, run.length);
+    const snapshotter = new Snapshotter({
+      core, journal, idempotency, timeline, actor,
+      onDone: (outcome) => log.info(outcome, 'snapshot written'),
+      onError: (error) => log.warn({ error: error.message }, 'snapshot given up'),
+    });
+    const engine = new Engine({
+      core, journal, feed, timeline, idempotency,
+      contracts: config.namespaces,
+      defaultDurability:
+        config.namespaces.find(({ name }) => name === 'default')?.durability ?? 'journal',
+      afterCommit: () => snapshotter.considerAfterCommit(),
+      onFatal: (error) => {
+        operations.phase = 'failed';
+        parts.onFatal(error);
+      },
+    });
+    engine.start();
+    operations.running = { core, engine, journal, recovery: summary };
+    operations.phase = 'ready';
+    service.engine = engine;
+    boot.mark('engine');
+    boot.tell();
+
+    return {
+      urls,
+      stop: async () => {
+        operations.phase = 'draining';
+        engine.beginDraining();
+        log.info({ graceMs: config.drainMs }, 'draining');
+        await releaseOnDrain(engine, config.namespaces);
+        await http.drain(config.drainMs);
+        await snapshotter.stop();
+        await engine.stop();
+        operations.close();
+        log.info({}, 'stopped');
+      },
+    };
+  } catch (error) {
+    await boot.unwind();
+    throw error;
+  }
+}
+
+/** A socket file left by a process that was killed; the data directory's lock says it is ours. */
+function removeStaleSockets(config: Config): void {
+  for (const address of config.listen) {
+    if (address.kind === 'unix') rmSync(address.path, { force: true });
+  }
+}
+
+/** What has been started, how long it took, and how to take it back. */
+class BootTree {
+  readonly #log: Log;
+  readonly #undo: { readonly part: string; readonly action: () => unknown }[] = [];
+  readonly #marks: Record<string, number> = {};
+  #since = performance.now();
+
+  constructor(log: Log) {
+    this.#log = log;
+  }
+
+  mark(part: string): void {
+    const now = performance.now();
+    this.#marks[part] = Math.round(now - this.#since);
+    this.#since = now;
+  }
+
+  tell(): void {
+    this.#log.debug({ partsMs: this.#marks }, 'boot');
+  }
+
+  undo(part: string, action: () => unknown): void {
+    this.#undo.push({ part, action });
+  }
+
+  forget(part: string): void {
+    const index = this.#undo.findIndex((entry) => entry.part === part);
+    if (index >= 0) this.#undo.splice(index, 1);
+  }
+
+  async unwind(): Promise<void> {
+    for (const { part, action } of this.#undo.reverse()) {
+      try {
+        await action();
+      } catch (error) {
+        this.#log.warn({ part, error: (error as Error).message }, 'could not close a part');
+      }
+    }
+  }
+}
