@@ -42,7 +42,7 @@ export async function serve(): Promise<number> {
 
   const ended = await Promise.race([stopSignal, fatal.promise]);
   if (ended instanceof Error) {
-    log.error({ error: ended.message }, 'stopping: the journal has failed');
+    log.error({ error: ended.message }, 'stopping: it cannot go on safely');
     // Nothing that was not written may be acknowledged any more, so there is nothing to drain.
     process.exit(EXIT_CODES.brokenInvariant);
   }

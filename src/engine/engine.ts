@@ -7,7 +7,7 @@
  * The core runs ahead of the journal by at most one turn; should an append fail, the process stops
  * and the next run restores what was acknowledged. Nothing is rolled back in place.
  */
-import type { BatchCommand, Command } from '../core/command.ts';
+import type { BatchCommand, Command, Reply } from '../core/command.ts';
 import type { Durability, NamespaceContract } from '../core/contract.ts';
 import type { Core } from '../core/core.ts';
 import { RECORD_HEADER_BYTES } from '../core/fact-codec.ts';
@@ -34,7 +34,7 @@ export interface EngineParts {
   readonly contracts: readonly NamespaceContract[];
   /** Called after every commit, with no group pending. */
   readonly afterCommit: () => void;
-  /** Called once, when the journal has failed: the process must stop. */
+  /** Called once, when the journal has failed or the core broke: the process must stop. */
   readonly onFatal: (error: Error) => void;
 }
 
@@ -94,9 +94,14 @@ export class Engine implements Service {
       now: () => this.now(),
       next: () => this.#core.nextTick(),
       tick: (now, budget) => {
-        const more = this.#core.tick(now, budget);
-        this.#distribute();
-        return more;
+        try {
+          const more = this.#core.tick(now, budget);
+          this.#distribute();
+          return more;
+        } catch (error) {
+          this.#fail(error as Error);
+          return false;
+        }
       },
     });
     this.#journal.onAdvance = () => this.#advance();
@@ -150,9 +155,21 @@ export class Engine implements Service {
       respond(refused, false);
       return;
     }
-    const reply = this.#core.step(command, now);
-    this.#distribute();
+    const reply = this.#step(command, now);
+    if (reply === undefined) return;
     this.#answer(command, presentableReply(command, reply, this), respond, false);
+  }
+
+  /** undefined: the core broke off halfway; nothing may be answered from that state any more. */
+  #step(command: Command, now: number): Reply | undefined {
+    try {
+      const reply = this.#core.step(command, now);
+      this.#distribute();
+      return reply;
+    } catch (error) {
+      this.#fail(error as Error);
+      return undefined;
+    }
   }
 
   #submitOnce(
@@ -186,8 +203,8 @@ export class Engine implements Service {
       return;
     }
     const record = this.#idempotency.begin(key, fingerprint, now);
-    const reply = this.#core.step(command, now);
-    this.#distribute();
+    const reply = this.#step(command, now);
+    if (reply === undefined) return;
     const outcome = presentableReply(command, reply, this);
     const essence = essenceOf(command, outcome);
     const temporary = isRefusal(reply) && isTemporary(reply.refused);
