@@ -62,13 +62,20 @@ export function worstCase(config: Pick<Config, 'limits'>, costs: SlotCosts): Wor
       limits.leases + limits.endedMemory.entries,
       costs.leaseSlotBytes,
     ),
-    // Values live in slabs of size classes at most a quarter apart, so a quarter can be padding.
-    line('bytes of keys and values, in slabs', limits.bytes, 1.25),
-    // One slab of every size class may stand open and almost empty.
-    line('open slabs', 1, 4 * MEBIBYTE),
+    // Cells of a slab are up to an eighth too large for what they hold, and the tail of a chunk up to
+    // 8.6 % too small for one more cell: 1.125 / 0.914 = 1.23.
+    line('bytes of keys and values', limits.bytes, 1.25),
+    // Cells come in steps of 16 bytes: 16 / 0.914.
+    line('rounding of cells', limits.entries + limits.leases, 18),
+    // Each of 80 sizes of cell may have a chunk of 256 KiB begun and almost empty.
+    line('chunks begun', 80, 256 * KIBIBYTE),
+    // Id, holder and labels of a lease that ended, as far as they are remembered.
+    line('details of remembered leases', limits.endedMemory.entries, 96),
     // Replies are kept as they are; keys, fingerprints and the map's own nodes are the half on top.
     line('remembered replies', limits.idempotency.bytes, 1.5),
     line('feed', limits.feed.bytes, 1),
+    // Where each fact begins, how long it is and when it happened.
+    line('index of the feed', limits.feed.facts, 28),
     line('request bodies in flight', limits.inFlightBodyBytes, 1),
     // Socket, parser and HTTP objects, and a response in the making.
     line('connections', limits.connections, 16 * KIBIBYTE),

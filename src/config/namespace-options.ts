@@ -91,7 +91,7 @@ const capacity = z
     }),
     bytes: size({
       min: 1024,
-      max: 1024 ** 4,
+      max: 16 * 1024 ** 3,
       default: 64 * MEBIBYTE,
       meaning: 'Keys, content types and values of live entries together.',
     }),

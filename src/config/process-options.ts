@@ -7,8 +7,10 @@ const MEBIBYTE = 1024 ** 2;
 const GIBIBYTE = 1024 ** 3;
 const DAY_MS = 86_400_000;
 
-/** Slots are numbered in 32-bit columns and the columns are allocated whole; this leaves them room. */
-export const POOL_SLOTS_MAX = 100_000_000;
+/** Rows are numbered in 32-bit columns and the columns are allocated whole; this leaves them room. */
+export const POOL_ROWS_MAX = 100_000_000;
+/** References into the slab end at 32 GiB; half of that leaves room for what cells waste. */
+export const POOL_BYTES_MAX = 16 * GIBIBYTE;
 
 const inFlight = (what: string, count: number) =>
   whole({ unit: 'count', min: 1, max: 100_000, default: count, meaning: what });
@@ -114,7 +116,7 @@ export const limitsSchema = z
     leases: derivedWhole({
       unit: 'count',
       min: 1,
-      max: POOL_SLOTS_MAX,
+      max: POOL_ROWS_MAX,
       default: 'the sum of capacity.leases over the configured namespaces',
       meaning:
         'The pool of leases all namespaces share. Smaller than the sum: namespaces compete for ' +
@@ -123,13 +125,13 @@ export const limitsSchema = z
     entries: derivedWhole({
       unit: 'count',
       min: 1,
-      max: POOL_SLOTS_MAX,
+      max: POOL_ROWS_MAX,
       default: 'the sum of capacity.entries over the configured namespaces',
       meaning: 'The pool of entries, likewise.',
     }),
     bytes: derivedSize({
       min: 64 * KIBIBYTE,
-      max: 1024 ** 4,
+      max: POOL_BYTES_MAX,
       default: 'the sum of capacity.bytes over the configured namespaces',
       meaning: 'The pool of bytes, likewise.',
     }),
@@ -145,7 +147,7 @@ export const limitsSchema = z
       max: 2048,
       default: 512,
       meaning:
-        'Bytes of one key in UTF-8. Percent-encoded three times over it must fit the headers.',
+        'Bytes of one key in UTF-8. Percent-encoded, three times as long, it must fit a request target.',
     }),
     bodyBytes: size({
       min: KIBIBYTE,

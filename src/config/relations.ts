@@ -4,12 +4,12 @@
  */
 import type { Complaint } from './complaint.ts';
 import { sumCapacities } from './derive.ts';
-import { POOL_SLOTS_MAX } from './process-options.ts';
+import { POOL_BYTES_MAX, POOL_ROWS_MAX } from './process-options.ts';
 import type { ParsedFile } from './schema.ts';
 import { formatSize } from './sizes.ts';
 
-/** Percent-encoding triples a key; the rest of a request line and the usual headers fit in this. */
-const HEADERS_BESIDE_KEY_BYTES = 1024;
+/** What stands in a request target beside the key: the route, a namespace, a lease id, a TTL. */
+const TARGET_BESIDE_KEY_BYTES = 512;
 
 /**
  * Complaints about options that contradict each other. `sound` tells whether a path was given
@@ -71,13 +71,19 @@ export function contradictions(
     );
   }
   const sums = sumCapacities(Object.values(file.namespaces));
-  for (const what of ['leases', 'entries'] as const) {
-    if (limits[what] !== undefined || sums[what] <= POOL_SLOTS_MAX) continue;
+  const pools = [
+    ['leases', POOL_ROWS_MAX, String],
+    ['entries', POOL_ROWS_MAX, String],
+    ['bytes', POOL_BYTES_MAX, formatSize],
+  ] as const;
+  for (const [what, max, show] of pools) {
+    if (limits[what] !== undefined || sums[what] <= max || !sound('limits', what)) continue;
+    const allowed = `at most ${show(max)}`;
     complain(
       `limits.${what}`,
-      `the capacities of all namespaces add up to ${sums[what]}, and one process holds at most ` +
-        `${POOL_SLOTS_MAX}; lower them, or set a smaller pool here`,
-      `at most ${POOL_SLOTS_MAX}`,
+      `the capacities of all namespaces add up to ${show(sums[what])}, and one process holds ` +
+        `${allowed}; lower them, or set a smaller pool here`,
+      allowed,
     );
   }
   const { valueBytes, bodyBytes, inFlightBodyBytes } = limits;
@@ -89,19 +95,18 @@ export function contradictions(
     inFlightBodyBytes,
     formatSize,
   );
-  const headerBytes = 3 * limits.keyBytes + HEADERS_BESIDE_KEY_BYTES;
+  // Percent-encoding triples a key, and a request target may be half of the headers.
+  const headerBytes = 2 * (3 * limits.keyBytes + TARGET_BESIDE_KEY_BYTES);
   if (
     headerBytes > limits.headerBytes &&
     sound('limits', 'keyBytes') &&
     sound('limits', 'headerBytes')
   ) {
-    complain(
-      'limits.headerBytes',
-      `must be at least ${formatSize(headerBytes)} for keys of ${limits.keyBytes} bytes ` +
-        `(percent-encoded three times as long, and ${HEADERS_BESIDE_KEY_BYTES} beside them), ` +
-        `got ${formatSize(limits.headerBytes)}`,
-      `at least ${formatSize(headerBytes)}`,
-    );
+    const allowed =
+      `at least ${headerBytes} for keys of ${limits.keyBytes} bytes (percent-encoded three times ` +
+      'as long, in a request target of at most half of the headers)';
+    const got = formatSize(limits.headerBytes);
+    complain('limits.headerBytes', `must be ${allowed}, got ${got}`, allowed);
   }
   if (
     journal.segmentBytes < bodyBytes &&

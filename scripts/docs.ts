@@ -1,0 +1,18 @@
+/**
+ * `npm run docs`: writes the pages that are made from the source. Tests compare each with what is
+ * checked in, so a page cannot fall behind.
+ */
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { configurationPage, defaultFile } from './configuration-page.ts';
+
+const root = join(import.meta.dirname, '..');
+const pages: Readonly<Record<string, () => string>> = {
+  'docs/configuration.md': configurationPage,
+  'config/leasehold.yaml': defaultFile,
+};
+
+for (const [path, content] of Object.entries(pages)) {
+  await writeFile(join(root, path), content());
+  process.stdout.write(`written ${path}\n`);
+}

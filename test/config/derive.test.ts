@@ -1,0 +1,77 @@
+import { describe, expect, test } from 'vitest';
+import { worstCase } from '../../src/config/derive.ts';
+import { slabLimit } from '../../src/core/state.ts';
+import { COSTS, load, MACHINE, told } from './loading.ts';
+
+const MEBIBYTE = 1024 ** 2;
+
+describe('the worst case of memory', () => {
+  test('is a sum whose lines can be checked by hand', () => {
+    const { lines, bytes } = worstCase(load(), COSTS);
+    for (const line of lines) expect(line.bytes).toBe(Math.ceil(line.count * line.bytesEach));
+    expect(bytes).toBe(lines.reduce((sum, line) => sum + line.bytes, 0));
+    const line = (what: string) => lines.find((one) => one.what.startsWith(what));
+    expect(line('entries')).toMatchObject({ count: 100_000, bytesEach: 110 });
+    expect(line('leases')).toMatchObject({ count: 200_000, bytesEach: 90 });
+    expect(line('bytes of keys')?.bytes).toBe(80 * MEBIBYTE);
+  });
+
+  test('fits the default limit comfortably without any configuration', () => {
+    expect(worstCase(load(), COSTS).bytes).toBeLessThan(700 * MEBIBYTE);
+  });
+
+  test('leaves the slab all the room it may take', () => {
+    const inSlab = [
+      'bytes of keys and values',
+      'rounding of cells',
+      'chunks begun',
+      'details of remembered leases',
+    ];
+    for (const bytes of ['64Ki', '1Mi', '64Mi', '900Mi', '16Gi']) {
+      const yaml = `namespaces: { default: { capacity: { bytes: 1Ki } } }\nlimits: { bytes: ${bytes} }`;
+      const config = load(yaml, { LEASEHOLD_MEMORY_LIMIT_MB: '65536' });
+      const { lines } = worstCase(config, COSTS);
+      const counted = lines.filter(({ what }) => inSlab.includes(what));
+      expect(counted).toHaveLength(inSlab.length);
+      const sum = counted.reduce((total, line) => total + line.bytes, 0);
+      expect(sum, bytes).toBeGreaterThanOrEqual(slabLimit(config.limits));
+    }
+  });
+
+  test('grows with every bound that costs memory', () => {
+    const base = worstCase(load(), COSTS).bytes;
+    const grown = [
+      'namespaces: { a: { capacity: { entries: 1000 } } }',
+      'limits: { entries: 200000 }',
+      'limits: { leases: 200000 }',
+      'limits: { bytes: 128Mi }',
+      'limits: { endedMemory: { entries: 200000 } }',
+      'limits: { idempotency: { bytes: 17Mi } }',
+      'limits: { feed: { bytes: 33Mi } }',
+      'limits: { feed: { facts: 65537 } }',
+      'limits: { inFlightBodyBytes: 65Mi }',
+      'limits: { connections: 12001 }',
+      'limits: { watchers: 257 }',
+    ];
+    for (const yaml of grown) {
+      expect(worstCase(load(yaml), COSTS).bytes, yaml).toBeGreaterThan(base);
+    }
+  });
+
+  test('above the limit the configuration is refused, with the largest parts', () => {
+    const yaml = 'namespaces: { big: { capacity: { entries: 9000000, bytes: 3Gi } } }';
+    expect(told(yaml)).toEqual([
+      expect.stringMatching(
+        /^memoryLimitBytes: the worst case .* above the limit of 1Gi; the largest parts: bytes of keys and values 3920Mi, entries 955Mi, connections 188Mi$/,
+      ),
+    ]);
+    expect(load(yaml, { LEASEHOLD_MEMORY_LIMIT_MB: '8192' }).namespaces).toHaveLength(2);
+  });
+
+  test('a control group too small for the defaults is refused at start, not killed later', () => {
+    const machine = { ...MACHINE, groupMemoryBytes: 256 * MEBIBYTE };
+    expect(told(undefined, {}, machine)).toEqual([
+      expect.stringMatching(/above the limit of 256Mi/),
+    ]);
+  });
+});
