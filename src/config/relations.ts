@@ -50,6 +50,14 @@ export function contradictions(
         'delete, or revert in class local',
       );
     }
+    const keepsBeside = namespace.conflict === 'siblings' || namespace.conflict === 'counter';
+    if (namespace.onExpire === 'revert' && keepsBeside && sound(...at('conflict'))) {
+      complain(
+        at('conflict').join('.'),
+        `must be lww or ownerWins where onExpire is revert, got ${namespace.conflict}`,
+        'lww or ownerWins: values lie under one another there, not side by side',
+      );
+    }
     const { capacity } = namespace;
     const { limits } = file;
     const poolOf = { leases: limits.leases, entries: limits.entries, bytes: limits.bytes };

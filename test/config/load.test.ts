@@ -175,6 +175,11 @@ describe('complaints', () => {
 
   test.each([
     [
+      'onExpire revert beside siblings',
+      'namespaces: { a: { class: local, onExpire: revert, conflict: siblings } }',
+      /^namespaces\.a\.conflict: must be lww or ownerWins where onExpire is revert/,
+    ],
+    [
       'onExpire revert outside class local',
       'namespaces: { a: { onExpire: revert } }',
       /^namespaces\.a\.onExpire: may be revert in class local only/,
