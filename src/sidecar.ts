@@ -3,7 +3,6 @@
  * hangs. Nothing else in the house knows more than its neighbours.
  */
 import { randomBytes } from 'node:crypto';
-import { rmSync } from 'node:fs';
 import type { Config } from './config/config.ts';
 import { worstCase } from './config/derive.ts';
 import { SLOT_COSTS } from './core/costs.ts';
@@ -13,10 +12,11 @@ import { IdempotencyMemory } from './engine/idempotency.ts';
 import { recover } from './engine/recovery.ts';
 import { runRecord } from './engine/records.ts';
 import { releaseOnDrain } from './engine/drain.ts';
-import type { IdempotencyRequest, Outcome, Service } from './engine/service.ts';
+import type { FeedFact, IdempotencyRequest, Outcome, Service } from './engine/service.ts';
 import { Snapshotter } from './engine/snapshotter.ts';
 import { systemClocks, Timeline } from './engine/timeline.ts';
 import { reject } from './errors.ts';
+import { type CloudEvent, cloudEvent } from './events/cloud-event.ts';
 import { createHttpServer } from './http/server.ts';
 import { openJournal } from './journal/open-journal.ts';
 import type { Command } from './core/command.ts';
@@ -88,9 +88,9 @@ export async function startSidecar(parts: SidecarParts): Promise<Sidecar> {
     const service = new LateService();
     const http = createHttpServer({
       service, feed, operations, log,
+      eventOf: eventsOf(config),
       options: { version: VERSION, ...config.http, ...config.limits },
     });
-    removeStaleSockets(config);
     const urls = await http.listen(config.listen);
     boot.undo('http', () => http.drain(0));
     boot.mark('http');
@@ -165,11 +165,16 @@ export async function startSidecar(parts: SidecarParts): Promise<Sidecar> {
   }
 }
 
-/** A socket file left by a process that was killed; the data directory's lock says it is ours. */
-function removeStaleSockets(config: Config): void {
-  for (const address of config.listen) {
-    if (address.kind === 'unix') rmSync(address.path, { force: true });
-  }
+/** Facts as the events that watchers see, under the contract of their namespace. */
+function eventsOf(config: Config): (fact: FeedFact) => CloudEvent | undefined {
+  const contracts = new Map(config.namespaces.map((namespace) => [namespace.name, namespace]));
+  const template = contracts.get('default')!;
+  return ({ fact, actor, sequence }) =>
+    cloudEvent(
+      fact,
+      { name: config.name, actor, stream: 'feed', sequence },
+      contracts.get(fact.namespace) ?? template,
+    );
 }
 
 /** What has been started, how long it took, and how to take it back. */

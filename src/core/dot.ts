@@ -38,6 +38,11 @@ export function contextText(hlc: number, seen: readonly Dot[]): string {
   return text;
 }
 
+/** The usual context: one dot. */
+export function contextOfDot(hlc: number, actor: string, seq: number): string {
+  return `${hlc};${actor}.${seq}`;
+}
+
 /** undefined: not a context. */
 export function parseContext(text: string): Context | undefined {
   const semicolon = text.indexOf(';');

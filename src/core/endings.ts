@@ -66,6 +66,12 @@ export function endEntry(state: State, entry: number, reason: EndReason, cause?:
   facts.entryReverted(namespace, below, { created: false, previousEtag, previousLease });
 }
 
+/** Records that a value's run ends although its row goes on, under another lease. */
+export function tellSuperseded(state: State, entry: number): void {
+  const namespace = state.namespaceOfEntry(entry);
+  state.facts.entryEnded(namespace, entry, END_REASONS.indexOf('superseded'), undefined);
+}
+
 /** Ends a value whose lease has come to its deadline or has ended already. */
 export function endRow(state: State, entry: number): void {
   const { leases } = state;

@@ -159,14 +159,15 @@ export function get(state: State, command: GetCommand): GetReply | Refusal {
     if (contract.sliding) slide(state, namespace, entries.lease[row]!);
     if (contract.capacity.eviction === 'leastRecentlyUsed') touch(state, row);
   }
-  const lease = entries.lease[head]!;
+  const newest = rows[0]!;
+  const lease = entries.lease[newest]!;
   const reply: GetReply = {
     etag: etagOf(state, rows),
-    contentType: entries.contentType(head),
+    contentType: entries.contentType(newest),
     lease: leases.id(lease),
     remainingMs: Math.floor(leases.deadline[lease]! - state.now),
     context: contextOf(state, rows),
-    value: entries.valueCopy(head),
+    value: entries.valueCopy(newest),
   };
   if (rows.length === 1) return reply;
   if (contract.conflict === 'counter') {

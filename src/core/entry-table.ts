@@ -190,19 +190,27 @@ export class EntryTable {
     return dots;
   }
 
+  /** Where the value begins in its chunk. */
+  valueStart(ref: number): number {
+    const chunk = this.slab.chunkOf(ref);
+    const offset = this.slab.offsetOf(ref);
+    return (
+      offset + CELL_HEADER_BYTES + this.keyLength(ref) + chunk[offset + 2]! +
+      chunk[offset + 3]! * CONTEXT_DOT_BYTES
+    );
+  }
+
   /** A view into the slab: valid until the next change. */
   valueView(slot: number): Uint8Array {
     const ref = this.cell[slot]!;
-    const chunk = this.slab.chunkOf(ref);
-    const offset = this.slab.offsetOf(ref);
-    const at =
-      offset + CELL_HEADER_BYTES + this.keyLength(ref) + chunk[offset + 2]! +
-      chunk[offset + 3]! * CONTEXT_DOT_BYTES;
-    return chunk.subarray(at, at + this.valueLength(ref));
+    const at = this.valueStart(ref);
+    return this.slab.chunkOf(ref).subarray(at, at + this.valueLength(ref));
   }
 
   valueCopy(slot: number): Uint8Array {
-    return this.valueView(slot).slice();
+    const ref = this.cell[slot]!;
+    const at = this.valueStart(ref);
+    return this.slab.chunkOf(ref).slice(at, at + this.valueLength(ref));
   }
 
   /** The head row of a key, whether live or past its deadline; 0 for none. */

@@ -214,8 +214,7 @@ export class FactWriter extends CborWriter {
     this.optionalText(details.previousEtag);
     this.optionalText(details.previousLease);
     const valueAt = this.end;
-    const value = entries.valueView(entry);
-    this.byteString(value, 0, value.length);
+    this.#value(entry);
     this.#finish(namespace, namespace.contract.events.values === 'none' ? valueAt : 0);
   }
 
@@ -263,9 +262,15 @@ export class FactWriter extends CborWriter {
     this.#beginEntry(ENTRY_RESTATED, 9, namespace, entry);
     this.double(entries.hlc[entry]!);
     this.#context(entries.context(entry));
-    const value = entries.valueView(entry);
-    this.byteString(value, 0, value.length);
+    this.#value(entry);
     this.#finish(namespace);
+  }
+
+  #value(entry: number): void {
+    const entries = this.#entries;
+    const ref = entries.cell[entry]!;
+    const at = entries.valueStart(ref);
+    this.byteString(entries.slab.chunkOf(ref), at, at + entries.valueLength(ref));
   }
 }
 

@@ -37,17 +37,18 @@ export function listEntries(state: State, command: ListEntriesCommand): EntryPag
       return false;
     }
     const rows = rowsOf(state, namespace, row);
-    const lease = entries.lease[row]!;
+    const newest = rows[0]!;
+    const lease = entries.lease[newest]!;
     const view: EntryView = {
       key: entries.keyText(row),
       etag: etagOf(state, rows),
-      contentType: entries.contentType(row),
+      contentType: entries.contentType(newest),
       lease: leases.id(lease),
       remainingMs: Math.floor(leases.deadline[lease]! - state.now),
     };
     if (command.values) {
       const isCounter = namespace.contract.conflict === 'counter' && rows.length > 1;
-      const value = isCounter ? counterText(counterValue(state, rows)) : entries.valueCopy(row);
+      const value = isCounter ? counterText(counterValue(state, rows)) : entries.valueCopy(newest);
       valueBytes += value.length;
       found.push({ ...view, value });
     } else {

@@ -484,6 +484,30 @@ export class State {
     });
   }
 
+  /** Another run takes the row over, under another lease: the same as removing and adding. */
+  replaceEntry(entry: number, fields: EntryFields): void {
+    const { entries, actors } = this;
+    const old = {
+      lease: entries.lease[entry]!,
+      bornActor: entries.bornActor[entry]!,
+      bornSeq: entries.bornSeq[entry]!,
+    };
+    this.overwriteEntry(entry, fields.cell, fields.dotActor, fields.dotSeq, fields.hlc);
+    this.#unlinkFromLease(entry);
+    this.#linkToLease(entry, fields.lease);
+    entries.bornActor[entry] = fields.bornActor;
+    entries.bornSeq[entry] = fields.bornSeq;
+    actors.retain(fields.bornActor);
+    this.undo?.push(() => {
+      this.#unlinkFromLease(entry);
+      this.#linkToLease(entry, old.lease);
+      entries.bornActor[entry] = old.bornActor;
+      entries.bornSeq[entry] = old.bornSeq;
+      actors.release(fields.bornActor);
+    });
+    this.#later(() => actors.release(old.bornActor));
+  }
+
   /** The value stays, its version does not: a value under another came back to the top. */
   restampEntry(entry: number, dotActor: number, dotSeq: number, hlc: number): void {
     const { entries } = this;

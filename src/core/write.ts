@@ -5,8 +5,8 @@
  * (PROTOCOL §2.4): a write replaces exactly what its writer had seen.
  */
 import { capacityRefusal, type Demand, makeRoom } from './capacity.ts';
-import { type Context, contextText, covers, dotText } from './dot.ts';
-import { endEntry } from './endings.ts';
+import { type Context, contextOfDot, contextText, covers, dotText } from './dot.ts';
+import { endEntry, tellSuperseded } from './endings.ts';
 import {
   CONTEXT_DOTS_MAX, contextWithText, DEFAULT_CONTENT_TYPE, type NumberedDot,
 } from './entry-table.ts';
@@ -31,7 +31,7 @@ export interface ValueWrite {
   readonly ttlMs: number | undefined;
   /** What the writer had seen, where it said so. */
   readonly context: Context | undefined;
-  /** Live rows of the key, head first; the probe holds the key and its endings are settled. */
+  /** Live rows of the key, newest first; the probe holds the key and its endings are settled. */
   readonly rows: readonly number[];
   readonly coverage: Coverage;
   /** Where a write that names no lease goes when the covered rows do not say; 0: a fresh lease. */
@@ -45,7 +45,10 @@ export interface Written {
   readonly created: boolean;
 }
 
-/** The live values of the key in the probe, head first. Settle the key before. */
+/**
+ * The live values of the key in the probe, the newest first; settle the key before. Their order
+ * comes from their versions, not from the rows, so that it is the same after a restart.
+ */
 export function rowsOf(state: State, namespace: Namespace, head: number): number[] {
   const rows: number[] = [];
   if (head === 0) return rows;
@@ -54,7 +57,16 @@ export function rowsOf(state: State, namespace: Namespace, head: number): number
   for (let row = state.entries.link[head]!; row !== 0; row = state.entries.link[row]!) {
     rows.push(row);
   }
+  if (rows.length > 1) rows.sort((left, right) => newestFirst(state, left, right));
   return rows;
+}
+
+function newestFirst(state: State, left: number, right: number): number {
+  const { entries, actors } = state;
+  const difference = entries.hlc[right]! - entries.hlc[left]!;
+  if (difference !== 0) return difference;
+  const leftActor = actors.text(entries.dotActor[left]!);
+  return leftActor < actors.text(entries.dotActor[right]!) ? 1 : -1;
 }
 
 export function etagOfRow(state: State, row: number): string {
@@ -73,8 +85,12 @@ export function contextOf(state: State, rows: readonly number[]): string {
   const { entries, actors } = state;
   if (rows.length === 1) {
     const row = rows[0]!;
-    const seen: Dot[] = contextWithText(entries.context(row), actors);
-    seen.push({ actor: actors.text(entries.dotActor[row]!), seq: entries.dotSeq[row]! });
+    const actor = actors.text(entries.dotActor[row]!);
+    const seq = entries.dotSeq[row]!;
+    const earlier = entries.context(row);
+    if (earlier.length === 0) return contextOfDot(entries.hlc[row]!, actor, seq);
+    const seen: Dot[] = contextWithText(earlier, actors);
+    seen.push({ actor, seq });
     return contextText(entries.hlc[row]!, seen);
   }
   let hlc = 0;
@@ -216,7 +232,10 @@ export function writeValue(state: State, write: ValueWrite): Written | Refusal {
     if (previousRow !== 0 && coverage.covered.length > 0) {
       previousLease = leases.id(entries.lease[previousRow]!);
     }
-    for (const other of superseded) supersede(state, other);
+    // The first row that gives way is written anew: the key keeps its place in the indexes.
+    const reused = superseded[0] ?? 0;
+    for (const other of superseded) if (other !== reused) supersede(state, other);
+    if (reused !== 0) tellSuperseded(state, reused);
     let lease = target.lease;
     if (lease === 0) {
       lease = state.allocateLease({
@@ -229,15 +248,18 @@ export function writeValue(state: State, write: ValueWrite): Written | Refusal {
       });
       if (lease === 0) throw new Error('Lease rows used up although capacity was checked');
     }
-    const head = entries.find(namespace.number, state.probe);
-    row = state.addEntry(
-      {
-        namespace, lease, cell, hlc,
-        dotActor: actors.self, dotSeq: sequence, bornActor: actors.self, bornSeq: sequence,
-      },
-      head,
-      reverts,
-    );
+    const fields = {
+      namespace, lease, cell, hlc,
+      dotActor: actors.self, dotSeq: sequence, bornActor: actors.self, bornSeq: sequence,
+    };
+    if (reused === 0) {
+      row = state.addEntry(fields, entries.find(namespace.number, state.probe), reverts);
+    } else {
+      const oldLease = entries.lease[reused]!;
+      state.replaceEntry(reused, fields);
+      endAbandoned(state, oldLease);
+      row = reused;
+    }
     if (row === 0) throw new Error('Entry rows used up although capacity was checked');
   }
   if (namespace.contract.capacity.eviction === 'leastRecentlyUsed') touch(state, row);
@@ -269,10 +291,15 @@ function demandOf(
   };
 }
 
-/** A later write under another lease took this one's place: its run ends, and with it an implicit lease. */
-export function supersede(state: State, row: number): void {
+/** A later write under another lease took this one's place: its run ends. */
+function supersede(state: State, row: number): void {
   const lease = state.entries.lease[row]!;
   endEntry(state, row, 'superseded');
+  endAbandoned(state, lease);
+}
+
+/** An implicit lease ends with its entry. */
+function endAbandoned(state: State, lease: number): void {
   if (state.leases.isImplicit(lease) && state.leases.entryCount[lease] === 0) {
     state.endLease(lease, 'superseded', state.now);
   }

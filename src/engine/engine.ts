@@ -45,7 +45,6 @@ interface Waiting {
   readonly outcome: Outcome;
   readonly respond: Respond;
   readonly replayed: boolean;
-  readonly feedHead: number;
   /** Set when its turn ends. */
   position: number;
 }
@@ -296,7 +295,7 @@ export class Engine implements Service {
     const unsynced = level === 'fsync' && this.#lastPosition > this.#journal.syncedPosition;
     if (level === 'memory' || (!pending && !unsynced)) {
       completed?.();
-      this.#feed.during(this.#feed.head, () => respond(outcome, replayed));
+      respond(outcome, replayed);
       return;
     }
     const release: Respond =
@@ -309,7 +308,6 @@ export class Engine implements Service {
     const waiting: Waiting = {
       outcome, replayed,
       respond: release,
-      feedHead: this.#feed.head,
       position: this.#lastPosition,
     };
     this.#turn.push({ waiting, synced: level === 'fsync' });
@@ -374,8 +372,7 @@ export class Engine implements Service {
     for (let next = queue.peek(); next !== undefined; next = queue.peek()) {
       if (next.position > watermark) return;
       queue.shift();
-      const { outcome, respond, replayed, feedHead } = next;
-      this.#feed.during(feedHead, () => respond(outcome, replayed));
+      next.respond(next.outcome, next.replayed);
     }
   }
 

@@ -38,8 +38,6 @@ export class Feed implements FeedPort {
   /** Bytes ever written; the ring position is this modulo its size. */
   #written = 0;
   readonly #readers = new Set<Reader>();
-  /** While a reply is given: the head when its state was read. */
-  #replyHead: number | undefined;
 
   constructor(limits: FeedLimits) {
     this.#limits = limits;
@@ -55,7 +53,7 @@ export class Feed implements FeedPort {
     this.#visible = this.#head;
   }
 
-  /** Index the next fact will have; remember it with a reply whose state includes all before. */
+  /** Index the next fact will have. */
   get head(): number {
     return this.#head;
   }
@@ -69,17 +67,7 @@ export class Feed implements FeedPort {
   }
 
   get cursor(): string {
-    return this.#cursorAt(this.#replyHead ?? this.#visible);
-  }
-
-  /** Runs `reply` with `cursor` telling the state of `head`. */
-  during(head: number, reply: () => void): void {
-    this.#replyHead = head;
-    try {
-      reply();
-    } finally {
-      this.#replyHead = undefined;
-    }
+    return this.#cursorAt(this.#visible);
   }
 
   /** Cursor of a reader that has seen everything before `index`. */

@@ -62,7 +62,10 @@ export interface FeedReader {
 }
 
 export interface FeedPort {
-  /** Cursor of the newest fact: list, then watch from here, misses nothing. */
+  /**
+   * Cursor of the newest committed fact. Taken before a command is submitted, it stands for a
+   * state no newer than the reply's: list, then watch from here, misses nothing.
+   */
   readonly cursor: string;
   /** `since` absent: from now on. Never throws on a strange cursor: the first read gives a notice. */
   open(since?: string): FeedReader;

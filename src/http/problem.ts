@@ -2,7 +2,6 @@
  * Refusals as they are sent: `application/problem+json` (RFC 9457), made from the catalogue. Always
  * JSON, whatever the client accepts for its answers: a person reads it in the end.
  */
-import { Instant } from '../core/leases.ts';
 import { ERRORS, type ErrorCode, type Rejection } from '../errors.ts';
 
 /**
@@ -30,17 +29,11 @@ function retryAfterOf(rejection: Rejection): number | undefined {
   return rejection.refused === 'under-pressure' ? RETRY_AFTER_LOAD_MS : RETRY_AFTER_MS;
 }
 
-/** `toWallMs` turns instants among the members into wall-clock time. */
-export function problemOf(rejection: Rejection, toWallMs: (instant: number) => number): Problem {
+export function problemOf(rejection: Rejection): Problem {
   const { status, title, retryable } = ERRORS[rejection.refused];
-  const members: Record<string, unknown> = {};
-  for (const [name, value] of Object.entries(rejection.members ?? {})) {
-    members[name] =
-      value instanceof Instant ? new Date(toWallMs(value.at)).toISOString() : value;
-  }
   const retryAfterMs = retryAfterOf(rejection);
   return {
-    ...members,
+    ...rejection.members,
     type: `urn:leasehold:problem:${rejection.refused}`,
     title,
     status,

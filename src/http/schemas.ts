@@ -109,13 +109,13 @@ export const leaseDocument = z
     renewals: z.int().min(0),
     entries: z.int().min(0),
     labels: z.record(z.string(), z.string()),
-    reason: z.enum(['released', 'expired', 'revoked', 'superseded', 'deleted', 'evicted']).optional(),
-    endedAt: instant.optional(),
+    reason: z.enum(['released', 'expired', 'revoked', 'superseded', 'deleted', 'evicted']).exactOptional(),
+    endedAt: instant.exactOptional(),
   })
   .meta({ id: 'Lease' });
 
 export const renewedDocument = leaseDocument
-  .extend({ capped: z.literal(true).optional().describe('maxLifetimeMs shortened what was asked.') })
+  .extend({ capped: z.literal(true).exactOptional().describe('maxLifetimeMs shortened what was asked.') })
   .meta({ id: 'RenewedLease' });
 
 export const entryDocument = z
@@ -125,7 +125,7 @@ export const entryDocument = z
     contentType: z.string(),
     lease: z.string(),
     remainingMs: durationMs,
-    value: bytesOut.optional(),
+    value: bytesOut.exactOptional(),
   })
   .meta({ id: 'Entry' });
 
@@ -153,6 +153,6 @@ export const problemDocument = z
     detail: z.string(),
     code: z.enum(Object.keys(ERRORS) as [ErrorCode, ...ErrorCode[]]),
     retryable: z.boolean(),
-    retryAfterMs: durationMs.optional(),
+    retryAfterMs: durationMs.exactOptional(),
   })
   .meta({ id: 'Problem', description: 'RFC 9457. Members beyond these depend on the code.' });

@@ -206,17 +206,3 @@ describe('draining', () => {
     expect(journal.syncedPosition).toBe(1);
   });
 });
-
-describe('cursors in replies', () => {
-  it('tell the state that was read, not what happened since', async () => {
-    const journal = new HeldJournal(false);
-    const { ask, turn, feed } = world({ journal });
-    ask(put('a'));
-    const read = ask(get('a'));
-    ask(put('b'));
-    await turn();
-    journal.write();
-    expect(read.cursor).toBe('00000000000000aa.1');
-    expect(feed.cursor).toBe('00000000000000aa.2');
-  });
-});

@@ -20,11 +20,16 @@ describe('the feed', () => {
   });
 
   it('resumes after a cursor, and a list followed by a watch misses nothing', async () => {
-    const { feed, answer, ask } = world();
+    const { feed, answer, ask, turn } = world();
     await answer(put('a'));
+    const { cursor } = feed;
+    const written = ask(put('b'));
     const listed = ask({ op: 'list-entries', namespace: 'default', prefix: '', limit: 10, values: false });
-    await answer(put('b'));
-    expect(keysOf(feed.open(listed.cursor))).toEqual(['b']);
+    ask(put('c'));
+    await turn();
+    expect(written.outcome).toMatchObject({ created: true });
+    expect(listed.outcome).toMatchObject({ entries: [{ key: 'a' }, { key: 'b' }] });
+    expect(keysOf(feed.open(cursor))).toEqual(['b', 'c']);
   });
 
   it('shows nothing before its group is written', async () => {

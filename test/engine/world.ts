@@ -86,14 +86,13 @@ export function world(
 
   /** Submits and collects the answer, if it has been given. */
   const ask = <C extends Command>(command: C, idempotent?: IdempotencyRequest) => {
-    const asked: { outcome?: Outcome<C>; replayed?: boolean; cursor?: string } = {};
+    const asked: { outcome?: Outcome<C>; replayed?: boolean } = {};
     engine.submit(
       command,
       (outcome, replayed) => {
         if (asked.outcome !== undefined) throw new Error('answered twice');
         asked.outcome = outcome;
         asked.replayed = replayed;
-        asked.cursor = feed.cursor;
       },
       idempotent,
     );

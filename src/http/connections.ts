@@ -1,0 +1,147 @@
+/**
+ * The connections of all listeners together: how many there are, which are idle, and what becomes of
+ * those that do not speak HTTP. One sweep looks at all of them about once a second; timers per
+ * socket would cost a fifth of a small request. `node:http` checks the time a request takes to
+ * arrive with a sweep of its own, and reports through `clientError` like a parse error.
+ */
+import { STATUS_CODES, type Server } from 'node:http';
+import type { Socket } from 'node:net';
+import { reject, type Rejection } from '../errors.ts';
+import { problemHeaders, problemOf } from './problem.ts';
+
+export class Connection {
+  readonly socket: Socket;
+  /** Requests that are not answered yet. */
+  pending = 0;
+  /** Ends the request whose body is being read, if there is one. */
+  failReading: ((rejection: Rejection) => void) | undefined;
+  /** What comes after a parse error is noise. */
+  broken = false;
+  /** As of the last sweep that saw something move, and how many have passed since. */
+  movedBytes = 0;
+  stillSweeps = 0;
+
+  constructor(socket: Socket) {
+    this.socket = socket;
+  }
+}
+
+export interface ConnectionLimits {
+  readonly connections: number;
+  readonly keepAliveMs: number;
+  /** A client that reads nothing of its answer for so long is cut off. */
+  readonly requestTimeoutMs: number;
+}
+
+export const SWEEP_MS = 1_000;
+
+interface ClientError extends Error {
+  readonly code?: string;
+  readonly reason?: string;
+}
+
+/** What a parse error or timeout is to the client; undefined: there is nobody to tell. */
+function rejectionOf(error: ClientError): Rejection | undefined {
+  switch (error.code) {
+    case 'ECONNRESET':
+    case 'EPIPE':
+      return undefined;
+    case 'ERR_HTTP_REQUEST_TIMEOUT':
+      return reject('request-timeout', 'Cannot wait longer: the request did not arrive in time');
+    case 'HPE_HEADER_OVERFLOW':
+      return reject('headers-too-large', 'Cannot read the request: its headers are too large');
+    case 'HPE_CHUNK_EXTENSIONS_OVERFLOW':
+      return reject('body-too-large', 'Cannot read the body: its chunk extensions are too large');
+    default:
+      return reject('invalid-request', `Cannot read the request as HTTP: ${error.reason ?? error.message}`);
+  }
+}
+
+export class Connections {
+  readonly #limits: ConnectionLimits;
+  readonly #bySocket = new Map<Socket, Connection>();
+
+  constructor(limits: ConnectionLimits) {
+    this.#limits = limits;
+  }
+
+  get size(): number {
+    return this.#bySocket.size;
+  }
+
+  of(socket: Socket): Connection | undefined {
+    return this.#bySocket.get(socket);
+  }
+
+  watch(server: Server): void {
+    server.on('connection', (socket) => {
+      if (this.#bySocket.size >= this.#limits.connections) {
+        socket.destroy();
+        return;
+      }
+      this.#bySocket.set(socket, new Connection(socket));
+      socket.once('close', () => this.#bySocket.delete(socket));
+    });
+    server.on('clientError', (error: ClientError, socket) => this.#onError(error, socket as Socket));
+  }
+
+  #onError(error: ClientError, socket: Socket): void {
+    const connection = this.#bySocket.get(socket);
+    if (connection?.broken === true) return;
+    const rejection = rejectionOf(error);
+    if (connection === undefined || rejection === undefined || !socket.writable) {
+      socket.destroy();
+      return;
+    }
+    connection.broken = true;
+    if (connection.failReading !== undefined) {
+      const unreadable = rejection.refused === 'invalid-request';
+      connection.failReading(unreadable ? reject('malformed-body', rejection.detail) : rejection);
+    } else if (connection.pending === 0) {
+      socket.end(rawResponse(rejection));
+    }
+    // Else answers are due to earlier requests, and this one must not overtake them: the sweep
+    // closes the connection when they are given.
+  }
+
+  /** Closes what is idle, stuck or broken. To be called every `SWEEP_MS`. */
+  sweep(): void {
+    const idleSweeps = Math.ceil(this.#limits.keepAliveMs / SWEEP_MS);
+    const stuckSweeps = Math.ceil(this.#limits.requestTimeoutMs / SWEEP_MS);
+    for (const connection of this.#bySocket.values()) {
+      const { socket } = connection;
+      const movedBytes = socket.bytesRead + socket.bytesWritten - socket.writableLength;
+      if (movedBytes !== connection.movedBytes) {
+        connection.movedBytes = movedBytes;
+        connection.stillSweeps = 0;
+        continue;
+      }
+      connection.stillSweeps++;
+      if (socket.writableLength > 0) {
+        if (connection.stillSweeps > stuckSweeps) socket.destroy();
+      } else if (connection.pending === 0) {
+        if (connection.broken || connection.stillSweeps > idleSweeps) socket.destroy();
+      }
+    }
+  }
+
+  /** Closes those that wait for nothing, and with `all` the others too. */
+  close(all: boolean): void {
+    for (const connection of this.#bySocket.values()) {
+      if (all || connection.broken) connection.socket.destroy();
+    }
+  }
+}
+
+/** A whole answer, for a connection on which no request could be made out. */
+function rawResponse(rejection: Rejection): string {
+  const problem = problemOf(rejection);
+  const body = JSON.stringify(problem);
+  const headers = problemHeaders(problem);
+  headers.push('Content-Length', String(Buffer.byteLength(body)), 'Connection', 'close');
+  let text = `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}\r\n`;
+  for (let index = 0; index < headers.length; index += 2) {
+    text += `${headers[index]}: ${headers[index + 1]}\r\n`;
+  }
+  return `${text}\r\n${body}`;
+}

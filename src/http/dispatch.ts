@@ -1,0 +1,229 @@
+/**
+ * From a request to its route's handler: everything that is judged before a route is asked, in an
+ * order that refuses cheaply first and changes nothing on the way.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { reject, type Rejection } from '../errors.ts';
+import { type BodyLimits, hasBody, readBody } from './body.ts';
+import { type Checked, checked } from './checked.ts';
+import type { Connection } from './connections.ts';
+import { decodeDocument, formatOfBody, formatOfReply } from './content.ts';
+import type { Edge } from './edge.ts';
+import { Exchange } from './exchange.ts';
+import { HostGuard } from './host.ts';
+import { idempotencyRequest, parseIdempotencyKey } from './idempotency.ts';
+import { parseQuery, type Query } from './query.ts';
+import type { Route } from './route.ts';
+import { Router } from './router.ts';
+import { isMediaType } from './schemas.ts';
+
+interface Target {
+  /** Of an absolute target; it then stands in for `Host`. */
+  readonly authority: string | undefined;
+  readonly path: string;
+  readonly query: string;
+}
+
+function targetOf(url: string): Target {
+  let authority: string | undefined;
+  let rest = url;
+  if (!url.startsWith('/')) {
+    const absolute = /^https?:\/\/([^/?#]*)(.*)$/i.exec(url);
+    authority = absolute?.[1];
+    rest = absolute?.[2] ?? url;
+  }
+  const mark = rest.indexOf('?');
+  return mark < 0
+    ? { authority, path: rest, query: '' }
+    : { authority, path: rest.slice(0, mark), query: rest.slice(mark + 1) };
+}
+
+const noHost = reject('invalid-request', 'Cannot answer: HTTP/1.1 requests have a Host header');
+
+export class Dispatch {
+  readonly #edge: Edge;
+  readonly #router: Router;
+  readonly #hosts: HostGuard;
+  readonly #targetBytes: number;
+  readonly #documentLimits: BodyLimits;
+  readonly #valueLimits: BodyLimits;
+  #recovered = false;
+
+  constructor(edge: Edge, routes: readonly Route[]) {
+    const { options } = edge;
+    this.#edge = edge;
+    this.#router = new Router(routes, options.keyBytes);
+    this.#hosts = new HostGuard(options.hosts);
+    this.#targetBytes = Math.floor(options.headerBytes / 2);
+    this.#documentLimits = { bytes: options.bodyBytes, tooLarge: 'body-too-large' };
+    this.#valueLimits = { bytes: options.valueBytes, tooLarge: 'value-too-large' };
+  }
+
+  /** Answers one request. `anyHost`: it came by a socket no browser can reach. */
+  handle(
+    request: IncomingMessage,
+    response: ServerResponse,
+    connection: Connection | undefined,
+    anyHost: boolean,
+  ): void {
+    const exchange = new Exchange(this.#edge, request, response, connection);
+    try {
+      this.#begin(exchange, connection, anyHost);
+    } catch (error) {
+      exchange.fail(error);
+    }
+  }
+
+  #begin(exchange: Exchange, connection: Connection | undefined, anyHost: boolean): void {
+    const { request } = exchange;
+    const url = request.url ?? '';
+    if (url.length > this.#targetBytes) {
+      const detail = `Cannot read the target: it is longer than ${this.#targetBytes} bytes`;
+      return exchange.refuse(reject('uri-too-long', detail));
+    }
+    const target = targetOf(url);
+    const hostRefusal = anyHost ? undefined : this.#judgeHost(request, target);
+    if (hostRefusal !== undefined) return exchange.refuse(hostRefusal);
+
+    const sought = this.#router.find(request.method ?? '', target.path);
+    if ('refused' in sought) return exchange.refuse(sought);
+    if ('allow' in sought) {
+      const allow = sought.allow.join(', ');
+      const detail = `Cannot ${request.method} this path: it takes ${allow}`;
+      return exchange.refuse(reject('method-not-allowed', detail), ['Allow', allow]);
+    }
+    const { route } = sought;
+    exchange.route = route;
+    exchange.id = sought.id;
+    exchange.namespace = sought.namespace;
+    exchange.key = sought.key;
+    if (!this.#recovered && route.whileRecovering !== true) {
+      const { state } = this.#edge.operations.readiness();
+      if (state === 'recovering') {
+        return exchange.refuse(reject('recovering', 'Cannot answer yet: the journal is being read back'));
+      }
+      // A process recovers once.
+      this.#recovered = true;
+    }
+    if (route.class !== 'health' && !exchange.enter(this.#edge.gates[route.class])) {
+      const detail = `Cannot take more: ${this.#edge.gates[route.class].limit} requests of this class are in flight`;
+      return exchange.refuse(reject('under-pressure', detail));
+    }
+    if (route.answersDocument) {
+      const format = formatOfReply(request.headers.accept);
+      if (typeof format !== 'string') return exchange.refuse(format);
+      exchange.format = format;
+    }
+    const query = this.#checkQuery(route, target.query);
+    if ('refusal' in query) return exchange.refuse(query.refusal);
+    if (route.body === undefined) {
+      this.#perform(exchange, route, target, query.value);
+    } else {
+      this.#readBody(exchange, route, connection, target, query.value);
+    }
+  }
+
+  #judgeHost(request: IncomingMessage, target: Target): Rejection | undefined {
+    const host = target.authority ?? request.headers.host;
+    if (host !== undefined) return this.#hosts.refusal(host);
+    return request.httpVersion === '1.0' ? undefined : noHost;
+  }
+
+  #checkQuery(route: Route, raw: string): Checked<unknown> {
+    const parsed = parseQuery(raw);
+    if ('refusal' in parsed) return parsed;
+    if (route.query !== undefined) return checked(route.query, parsed.value, 'query');
+    return Object.keys(parsed.value).length === 0 ? parsed : unknownQuery(parsed.value);
+  }
+
+  #readBody(
+    exchange: Exchange,
+    route: Route,
+    connection: Connection | undefined,
+    target: Target,
+    query: unknown,
+  ): void {
+    const { request, response } = exchange;
+    const unfit = fitBody(exchange, route);
+    if (unfit !== undefined) return exchange.refuse(unfit);
+    let over = false;
+    const fail = readBody({
+      request,
+      response,
+      limits: route.body === 'value' ? this.#valueLimits : this.#documentLimits,
+      budget: this.#edge.bytes,
+      done: (body, heldBytes) => {
+        over = true;
+        if (connection !== undefined) connection.failReading = undefined;
+        exchange.hold(body, heldBytes);
+        try {
+          this.#perform(exchange, route, target, query);
+        } catch (error) {
+          exchange.fail(error);
+        }
+      },
+      failed: (rejection) => {
+        over = true;
+        if (connection !== undefined) connection.failReading = undefined;
+        if (rejection === undefined) exchange.abandon();
+        else if (connection?.broken === true) exchange.refuseAndClose(rejection);
+        else exchange.refuse(rejection);
+      },
+    });
+    if (connection !== undefined && !over) connection.failReading = fail;
+  }
+
+  #perform(exchange: Exchange, route: Route, target: Target, query: unknown): void {
+    const { request, body } = exchange;
+    let input: unknown;
+    if (route.body !== undefined && route.body !== 'value') {
+      const document: Checked<unknown> =
+        body.length === 0 ? { value: {} } : decodeDocument(exchange.bodyFormat, body);
+      if ('refusal' in document) return exchange.refuse(document.refusal);
+      const found = checked(route.body, document.value, 'body');
+      if ('refusal' in found) return exchange.refuse(found.refusal);
+      input = found.value;
+    }
+    const header = route.mutates ? request.headers['idempotency-key'] : undefined;
+    if (header !== undefined) {
+      const key = parseIdempotencyKey(String(header));
+      if (typeof key !== 'string') return exchange.refuse(key);
+      exchange.idempotency = idempotencyRequest(key, {
+        method: route.method,
+        path: target.path,
+        query: target.query,
+        contentType: request.headers['content-type'] ?? '',
+        body,
+      });
+    }
+    route.handle(exchange, query, input);
+  }
+}
+
+function unknownQuery(query: Query): Checked<unknown> {
+  const fields = Object.keys(query).map((name) => name.slice(0, 64));
+  const detail = `Cannot take the query: unknown ${fields.slice(0, 8).join(', ')}`;
+  return { refusal: reject('unknown-field', detail, { fields: fields.slice(0, 8) }) };
+}
+
+/** What the head says of a body, judged before the body is read. */
+function fitBody(exchange: Exchange, route: Route): Rejection | undefined {
+  const { headers } = exchange.request;
+  const encoding = headers['content-encoding'];
+  if (encoding !== undefined && encoding !== 'identity') {
+    return reject('unsupported-media-type', 'Cannot take the body: it must not be encoded in transit');
+  }
+  if (headers['content-range'] !== undefined) {
+    return reject('invalid-request', 'Cannot take the body: a part of a value cannot be replaced');
+  }
+  const contentType = headers['content-type'];
+  if (route.body === 'value') {
+    if (contentType === undefined || isMediaType(contentType)) return undefined;
+    return reject('invalid-request', 'Cannot take the value: its Content-Type is not a media type');
+  }
+  if (!hasBody(exchange.request)) return undefined;
+  const format = formatOfBody(contentType);
+  if (typeof format !== 'string') return format;
+  exchange.bodyFormat = format;
+  return undefined;
+}

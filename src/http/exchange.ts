@@ -1,0 +1,181 @@
+/**
+ * One request and its answer. Handlers speak in outcomes; this file knows how they are sent, that
+ * it happens once, and what is given back then: the place in the gate, the bytes of the body.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Command, ReplyOf } from '../core/command.ts';
+import { isRefusal } from '../core/refusal.ts';
+import type { IdempotencyRequest } from '../engine/service.ts';
+import { reject, type Rejection } from '../errors.ts';
+import type { Connection } from './connections.ts';
+import { encodeDocument, type Format, mediaTypeOf } from './content.ts';
+import type { Edge } from './edge.ts';
+import type { Gate } from './gate.ts';
+import { problemHeaders, problemOf } from './problem.ts';
+import type { Route } from './route.ts';
+
+/** Smaller replies fit the room every connection has anyway. */
+const LARGE_REPLY_BYTES = 16 * 1024;
+
+export class Exchange {
+  readonly edge: Edge;
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly #connection: Connection | undefined;
+  route: Route | undefined;
+  /** From the path, as far as the route has them. */
+  id = '';
+  namespace = '';
+  key = '';
+  /** How documents are answered, and how the body was written. */
+  format: Format = 'json';
+  bodyFormat: Format = 'json';
+  body: Buffer = NO_BODY;
+  idempotency: IdempotencyRequest | undefined;
+  #gate: Gate | undefined;
+  #heldBytes = 0;
+  #answered = false;
+  /** The connection ends with this answer. */
+  #isLast = false;
+
+  constructor(
+    edge: Edge,
+    request: IncomingMessage,
+    response: ServerResponse,
+    connection: Connection | undefined,
+  ) {
+    this.edge = edge;
+    this.request = request;
+    this.response = response;
+    this.#connection = connection;
+    if (connection !== undefined) connection.pending++;
+  }
+
+  get answered(): boolean {
+    return this.#answered;
+  }
+
+  /** While a reply is given: events after it are those its state did not hold yet. */
+  get cursor(): string {
+    return this.edge.feed.cursor;
+  }
+
+  /** Takes a place in the gate until this is answered; false: there is none. */
+  enter(gate: Gate): boolean {
+    if (!gate.enter()) return false;
+    this.#gate = gate;
+    return true;
+  }
+
+  /** Takes over bytes of the budget, to be given back when this is answered. */
+  hold(body: Buffer, bytes: number): void {
+    this.body = body;
+    this.#heldBytes = bytes;
+  }
+
+  /**
+   * Asks the service, and answers a refusal itself. `respond` is called with anything else, now or
+   * once it is as durable as its namespace promises.
+   */
+  submit<C extends Command>(
+    command: C,
+    respond: (reply: ReplyOf[C['op']]) => void,
+    refused: (rejection: Rejection) => void = this.#refuseIt,
+  ): void {
+    this.edge.service.submit(
+      command,
+      (outcome) => {
+        try {
+          if (isRefusal(outcome)) refused(outcome as Rejection);
+          else respond(outcome as ReplyOf[C['op']]);
+        } catch (error) {
+          this.fail(error);
+        }
+      },
+      this.idempotency,
+    );
+  }
+
+  readonly #refuseIt = (rejection: Rejection): void => this.refuse(rejection);
+
+  /** `headers` are names and values in turn, without the length, which is added. */
+  send(status: number, headers: string[], body?: Buffer): void {
+    if (body !== undefined && body.length > LARGE_REPLY_BYTES && !this.#holdReply(body)) return;
+    if (!this.#finish()) return;
+    const { response } = this;
+    // Announced but not asked for: the client may or may not send it, so nothing can follow it.
+    const unasked = this.request.headers.expect !== undefined && !this.request.readableEnded;
+    if (this.edge.draining || this.#isLast || unasked) headers.push('Connection', 'close');
+    if (body !== undefined) headers.push('Content-Length', String(body.length));
+    response.writeHead(status, headers);
+    response.end(body);
+  }
+
+  /** A large reply is held until it is sent; without room a read is refused, the rest goes on. */
+  #holdReply(body: Buffer): boolean {
+    const { edge, response } = this;
+    if (this.request.method === 'HEAD' || this.#answered) return true;
+    if (edge.bytes.take(body.length)) {
+      response.once('close', () => edge.bytes.give(body.length));
+      return true;
+    }
+    if (this.route?.mutates !== false) return true;
+    this.refuse(reject('under-pressure', 'Cannot send the reply: too many are in flight'));
+    return false;
+  }
+
+  sendDocument(status: number, headers: string[], document: object): void {
+    headers.push('Content-Type', mediaTypeOf(this.format));
+    this.send(status, headers, encodeDocument(this.format, document));
+  }
+
+  /** `headers` beside those every problem has. */
+  refuse(rejection: Rejection, headers: readonly string[] = []): void {
+    const problem = problemOf(rejection);
+    const body = Buffer.from(JSON.stringify(problem));
+    this.send(problem.status, [...problemHeaders(problem), ...headers], body);
+  }
+
+  /** Refuses, and ends the connection: what follows on it cannot be told apart any more. */
+  refuseAndClose(rejection: Rejection): void {
+    this.#isLast = true;
+    this.refuse(rejection);
+  }
+
+  /** Something threw: a fault of ours. */
+  fail(error: unknown): void {
+    this.edge.log.error({ err: error, route: this.route?.operation }, 'Cannot answer a request');
+    this.refuse(reject('internal', 'Cannot answer: a fault of this sidecar, which is in its log'));
+  }
+
+  /** The client went away before its request was whole. */
+  abandon(): void {
+    this.#finish();
+  }
+
+  /** For a reply that goes on: the head is the caller's to send, nothing else will be. */
+  takeOver(): void {
+    this.#leaveGate();
+    this.#answered = true;
+    const connection = this.#connection;
+    if (connection !== undefined) this.response.once('close', () => connection.pending--);
+  }
+
+  /** false: it was answered before. */
+  #finish(): boolean {
+    if (this.#answered) return false;
+    this.#answered = true;
+    this.#leaveGate();
+    if (this.#connection !== undefined) this.#connection.pending--;
+    return true;
+  }
+
+  #leaveGate(): void {
+    this.#gate?.leave();
+    this.#gate = undefined;
+    if (this.#heldBytes > 0) this.edge.bytes.give(this.#heldBytes);
+    this.#heldBytes = 0;
+  }
+}
+
+const NO_BODY = Buffer.alloc(0);

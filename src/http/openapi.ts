@@ -1,0 +1,205 @@
+/** The OpenAPI 3.1 document, generated from the routes: the same schemas that check requests. */
+import { STATUS_CODES } from 'node:http';
+import * as z from 'zod';
+import { ERRORS, type ErrorCode } from '../errors.ts';
+import type { HttpOptions } from './options.ts';
+import type { ReplyHeader, ReplySpec, RequestHeader, Route } from './route.ts';
+import { problemsOf } from './route-problems.ts';
+import { bytesOut, problemDocument } from './schemas.ts';
+
+type Json = Readonly<Record<string, unknown>>;
+
+const text = { type: 'string' };
+
+const REPLY_HEADERS: Readonly<Record<ReplyHeader, Json>> = {
+  ETag: { description: 'The version: strong, the same on every sidecar.', schema: text },
+  Location: { description: 'Where the new lease is.', schema: text },
+  'Leasehold-Context': {
+    description: 'What a reader of this version has seen; opaque. Send it with a PUT or DELETE.',
+    schema: text,
+  },
+  'Leasehold-Lease': { description: 'The id of the lease the entry is under.', schema: text },
+  'Leasehold-Remaining-Ms': {
+    description: 'Milliseconds until the deadline, floored: 0 may still be live.',
+    schema: { type: 'integer', minimum: 0 },
+  },
+  'Leasehold-Source': {
+    description: 'Where the answer comes from.',
+    schema: { type: 'string', enum: ['local', 'mirror', 'ledger'] },
+  },
+  'Leasehold-Cursor': {
+    description: 'A place in the events: followed from here, nothing after this reply is missed.',
+    schema: text,
+  },
+};
+
+const REQUEST_HEADERS: Readonly<Record<RequestHeader, string>> = {
+  'If-Match': '* or a list of entity tags, one of which must be current.',
+  'If-None-Match': '* or a list of entity tags, none of which may be current.',
+  'Leasehold-Context': 'What the writer had read, from an earlier reply.',
+  'Idempotency-Key': 'A quoted string; the same request with the same key takes effect once.',
+  'Last-Event-ID': 'The cursor of the last event seen.',
+};
+
+const PATH_PARAMETERS: Readonly<Record<string, Json>> = {
+  id: { description: 'A lease id.', schema: text },
+  namespace: {
+    description: 'A namespace.',
+    schema: { type: 'string', pattern: '^[a-z0-9][a-z0-9_-]{0,62}$' },
+  },
+  key: {
+    description: 'The key: 1 to 512 bytes of UTF-8, slashes included, the rest percent-encoded.',
+    schema: text,
+  },
+};
+
+/** Shapes with an id of their own, gathered from every schema that mentions them. */
+class Components {
+  readonly schemas: Record<string, unknown> = {};
+
+  reference(schema: z.ZodType, io: 'input' | 'output'): Json {
+    const generated = z.toJSONSchema(schema, {
+      io,
+      unrepresentable: 'any',
+      override: ({ zodSchema, jsonSchema }) => {
+        // A union with a class has no JSON Schema; on the wire it is base64.
+        if ((zodSchema as unknown) === bytesOut) {
+          delete jsonSchema.anyOf;
+          Object.assign(jsonSchema, { type: 'string', contentEncoding: 'base64' });
+        }
+      },
+    }) as Record<string, unknown>;
+    const { $schema: _dialect, $defs: definitions, id, ...own } = generated;
+    for (const [name, definition] of Object.entries((definitions ?? {}) as Record<string, object>)) {
+      this.schemas[name] = rewritten(definition);
+    }
+    if (typeof id !== 'string') return rewritten(own) as Json;
+    this.schemas[id] = rewritten(own);
+    return { $ref: `#/components/schemas/${id}` };
+  }
+}
+
+/** References of one schema become references of the document. */
+function rewritten(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(rewritten);
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value)
+      .filter(([name, member]) => !(name === 'id' && typeof member === 'string'))
+      .map(([name, member]) =>
+        name === '$ref' && typeof member === 'string'
+          ? [name, member.replace('#/$defs/', '#/components/schemas/')]
+          : [name, rewritten(member)],
+      ),
+  );
+}
+
+export function openApi(routes: readonly Route[], options: HttpOptions): object {
+  const components = new Components();
+  const paths: Record<string, Record<string, unknown>> = {};
+  for (const route of routes) {
+    paths[route.path] ??= {};
+    paths[route.path]![route.method.toLowerCase()] = operationOf(route, components);
+  }
+  return {
+    openapi: '3.1.1',
+    info: {
+      title: 'Leasehold',
+      version: options.version,
+      description: 'A transient-state sidecar: leases, the entries under them, and their endings.',
+      license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
+    },
+    servers: [{ url: '/' }],
+    paths,
+    components: { schemas: components.schemas },
+  };
+}
+
+function operationOf(route: Route, components: Components): Json {
+  const body = bodyOf(route, components);
+  return {
+    operationId: route.operation,
+    summary: route.summary,
+    parameters: parametersOf(route),
+    ...(body === undefined ? {} : { requestBody: body }),
+    responses: {
+      ...Object.fromEntries(
+        Object.entries(route.replies).map(([status, reply]) => [
+          status,
+          replyOf(route, reply, components),
+        ]),
+      ),
+      ...problemReplies(route, components),
+    },
+  };
+}
+
+function parametersOf(route: Route): Json[] {
+  const parameters: Json[] = [...route.path.matchAll(/\{(\w+)\}/g)].map(([, name]) => ({
+    name, in: 'path', required: true, ...PATH_PARAMETERS[name!],
+  }));
+  if (route.query !== undefined) {
+    const { properties = {} } = z.toJSONSchema(route.query, { io: 'input', unrepresentable: 'any' });
+    for (const [name, schema] of Object.entries(properties)) {
+      parameters.push({ name, in: 'query', required: false, schema });
+    }
+  }
+  for (const name of route.headers ?? []) {
+    parameters.push({
+      name, in: 'header', required: false, description: REQUEST_HEADERS[name], schema: text,
+    });
+  }
+  return parameters;
+}
+
+function documentContent(schema: Json): Json {
+  return { 'application/json': { schema }, 'application/cbor': { schema } };
+}
+
+function bodyOf(route: Route, components: Components): Json | undefined {
+  if (route.body === undefined) return undefined;
+  if (route.body === 'value') {
+    return { description: 'The value, as opaque bytes.', required: false, content: { '*/*': {} } };
+  }
+  const required = !route.body.safeParse({}).success;
+  return { required, content: documentContent(components.reference(route.body, 'input')) };
+}
+
+function headersOf(names: readonly ReplyHeader[]): Json {
+  if (names.length === 0) return {};
+  return { headers: Object.fromEntries(names.map((name) => [name, REPLY_HEADERS[name]])) };
+}
+
+function replyOf(route: Route, reply: ReplySpec, components: Components): Json {
+  const head = { description: reply.description, ...headersOf(reply.headers ?? []) };
+  if (route.method === 'HEAD') return head;
+  if (reply.document !== undefined) {
+    return { ...head, content: documentContent(components.reference(reply.document, 'output')) };
+  }
+  if (reply.content === 'value') return { ...head, content: { '*/*': {} } };
+  if (reply.content === 'events') return { ...head, content: { 'text/event-stream': { schema: text } } };
+  return head;
+}
+
+function problemReplies(route: Route, components: Components): Json {
+  const problem = components.reference(problemDocument, 'output');
+  const byStatus = new Map<number, ErrorCode[]>();
+  for (const code of problemsOf(route)) {
+    const { status } = ERRORS[code];
+    byStatus.set(status, [...(byStatus.get(status) ?? []), code]);
+  }
+  const replies: Record<string, unknown> = {};
+  for (const [status, codes] of byStatus) {
+    const retry = status === 429 || status === 503;
+    const schema = { allOf: [problem, { properties: { code: { enum: codes } } }] };
+    replies[status] = {
+      description: `${STATUS_CODES[status]}: ${codes.join(', ')}`,
+      headers: {
+        ...(status < 500 ? headersOf(route.problemHeaders ?? [])['headers'] ?? {} : {}),
+        ...(retry ? { 'Retry-After': { description: 'Whole seconds.', schema: { type: 'integer' } } } : {}),
+      },
+      ...(route.method === 'HEAD' ? {} : { content: { 'application/problem+json': { schema } } }),
+    };
+  }
+  return replies;
+}

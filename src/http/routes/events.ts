@@ -1,0 +1,85 @@
+/** The feed as server-sent events. */
+import * as z from 'zod';
+import { reject } from '../../errors.ts';
+import { preferred } from '../content.ts';
+import { defineRoute, type Route } from '../route.ts';
+import { leaseRef, namespaceName } from '../schemas.ts';
+
+const EVENT_STREAM = 'text/event-stream';
+const CURSOR = /^[0-9a-f]{16}\.\d{1,16}$/;
+
+/** Every event there is or will be: clients may ask for those of parts that are not here yet. */
+const NAMES = [
+  'lease.granted', 'lease.renewed', 'lease.transferred', 'lease.adopted', 'lease.ended',
+  'entry.created', 'entry.updated', 'entry.reverted', 'entry.conflict', 'entry.ended',
+  'claim.acquired', 'claim.jeopardy', 'claim.safe', 'claim.ended',
+  'pressure.changed', 'reconcile.repaired', 'source.closed',
+] as const;
+
+function namesOf(text: string): string[] {
+  return text
+    .split(',')
+    .map((name) => name.trim().replace(/^leasehold\.(.*)\.v1$/, '$1'))
+    .filter((name) => name !== '');
+}
+
+const query = z.strictObject({
+  namespace: namespaceName.exactOptional(),
+  prefix: z.string().max(512).exactOptional().describe('Only entries whose key begins so.'),
+  types: z
+    .string()
+    .refine(
+      (text) => text !== '' && namesOf(text).every((name) => (NAMES as readonly string[]).includes(name)),
+      `must be a list from ${NAMES.join(', ')}, or full event types`,
+    )
+    .exactOptional()
+    .describe('Separated by commas, as noun.verb or as full event types.'),
+  lease: leaseRef.exactOptional().describe('Only this lease and the entries under it.'),
+  since: z.string().exactOptional().describe('A cursor; events after it. Last-Event-ID goes before it.'),
+});
+
+export const eventRoutes: readonly Route[] = [
+  defineRoute({
+    method: 'GET',
+    path: '/v1/events',
+    class: 'list',
+    operation: 'watch',
+    summary: 'Follow what happens, as server-sent events',
+    headers: ['Last-Event-ID'],
+    query,
+    replies: {
+      200: {
+        description:
+          'A stream: id is the cursor, event the type, data the CloudEvent; event resync, with ' +
+          '{from, to, reason}, where events were lost; a comment every 15 s',
+        content: 'events',
+      },
+    },
+    problems: ['not-acceptable', 'invalid-cursor', 'draining'],
+    handle(exchange, { namespace, prefix, types, lease, since }) {
+      const { request, response, edge } = exchange;
+      if (preferred(request.headers.accept, [EVENT_STREAM]) === undefined) {
+        return exchange.refuse(reject('not-acceptable', `Cannot answer in anything but ${EVENT_STREAM}`));
+      }
+      if (since !== undefined && !CURSOR.test(since)) {
+        return exchange.refuse(reject('invalid-cursor', 'Cannot start there: not a cursor of the feed'));
+      }
+      if (edge.draining) {
+        return exchange.refuse(reject('draining', 'Cannot take a watcher: this sidecar is draining'));
+      }
+      if (edge.watchers.full) {
+        const detail = `Cannot take more watchers: ${edge.options.watchers} are open`;
+        return exchange.refuse(reject('under-pressure', detail));
+      }
+      // A browser repeats the query when it reconnects, and the header says where it really is.
+      const lastSeen = request.headers['last-event-id'];
+      const from = lastSeen === undefined || lastSeen === '' ? since : String(lastSeen);
+      const names = types === undefined ? undefined : new Set(namesOf(types));
+      exchange.takeOver();
+      response.writeHead(200, ['Content-Type', EVENT_STREAM, 'Cache-Control', 'no-store']);
+      // A reader that has closed its side will not read on; half-open is for requests.
+      request.socket.once('end', () => response.end());
+      edge.watchers.open(response, { namespace, prefix, lease, names }, from);
+    },
+  }),
+];

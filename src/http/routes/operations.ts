@@ -1,0 +1,115 @@
+/** The sidecar as a whole: its status, a round with the ledger, and what the platform asks. */
+import * as z from 'zod';
+import { reject, type ErrorCode } from '../../errors.ts';
+import type { Exchange } from '../exchange.ts';
+import type { Readiness } from '../operations.ts';
+import { defineRoute, type Route } from '../route.ts';
+
+const part = z.unknown();
+const statusReply = z.looseObject({
+  replica: z.string(),
+  actor: z.string(),
+  version: z.string(),
+  uptimeMs: z.int().min(0),
+  namespaces: part,
+  leases: part,
+  entries: part,
+  capacity: part,
+  pressure: part,
+  journal: part,
+  recovery: part,
+  ledger: part,
+  bus: part,
+  outbox: part,
+  rounds: part,
+  memory: part,
+});
+
+const readyReply = z.strictObject({
+  ready: z.boolean(),
+  state: z.enum(['ready', 'degraded', 'recovering', 'draining', 'failed']),
+  reasons: z.array(z.string()),
+});
+
+const reconcileBody = z.strictObject({
+  dryRun: z.boolean().exactOptional().describe('Only report what would be repaired.'),
+});
+
+export const operationRoutes: readonly Route[] = [
+  defineRoute({
+    method: 'GET',
+    path: '/v1/status',
+    class: 'list',
+    operation: 'status',
+    summary: 'Everything about this sidecar on one page',
+    replies: {
+      200: { description: 'The status', headers: ['Leasehold-Cursor'], document: statusReply },
+    },
+    problems: [],
+    whileRecovering: true,
+    handle(exchange) {
+      const { operations } = exchange.edge;
+      // Before it has recovered, a sidecar has no feed to be followed.
+      const running = operations.readiness().state !== 'recovering';
+      const headers = running ? ['Leasehold-Cursor', exchange.cursor] : [];
+      exchange.sendDocument(200, headers, operations.status());
+    },
+  }),
+
+  defineRoute({
+    method: 'POST',
+    path: '/v1/reconcile',
+    class: 'list',
+    operation: 'reconcile',
+    summary: 'Make a round with the ledger now',
+    body: reconcileBody,
+    replies: { 200: { description: 'Its outcome', document: z.looseObject({}) } },
+    problems: [],
+    handle(exchange, _query, { dryRun = false }) {
+      exchange.sendDocument(200, [], exchange.edge.operations.reconcile({ dryRun }));
+    },
+  }),
+
+  defineRoute({
+    method: 'GET',
+    path: '/livez',
+    class: 'health',
+    operation: 'live',
+    summary: 'Whether the event loop turns',
+    replies: { 200: { description: 'It does', document: z.strictObject({ alive: z.literal(true) }) } },
+    problems: ['under-pressure'],
+    whileRecovering: true,
+    handle(exchange) {
+      if (exchange.edge.operations.alive()) return exchange.sendDocument(200, [], { alive: true });
+      exchange.refuse(reject('under-pressure', 'Cannot vouch for this sidecar: its event loop stood still'));
+    },
+  }),
+
+  defineRoute({
+    method: 'GET',
+    path: '/readyz',
+    class: 'health',
+    operation: 'ready',
+    summary: 'Whether the sidecar can serve; degraded is ready',
+    replies: { 200: { description: 'It can', document: readyReply } },
+    problems: ['recovering', 'draining', 'under-pressure'],
+    whileRecovering: true,
+    handle: answerReadiness,
+  }),
+];
+
+/** The catalogue has no code of its own for a journal that failed; the process is about to stop. */
+const NOT_READY: Readonly<Record<Readiness['state'], ErrorCode>> = {
+  ready: 'under-pressure',
+  degraded: 'under-pressure',
+  recovering: 'recovering',
+  draining: 'draining',
+  failed: 'under-pressure',
+};
+
+function answerReadiness(exchange: Exchange): void {
+  const { ready, state, reasons } = exchange.edge.operations.readiness();
+  if (ready) return exchange.sendDocument(200, [], { ready, state, reasons });
+  const why = reasons.length > 0 ? reasons.join('; ') : state;
+  exchange.refuse(reject(NOT_READY[state], `Cannot serve: ${why}`, { ready, state, reasons }));
+}

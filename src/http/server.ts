@@ -1,0 +1,187 @@
+/**
+ * The HTTP server: one `node:http` listener per address, all with the same handler, connections
+ * counted together. A plain server rather than a framework, because a framework costs a third to a
+ * half of what a small request costs; what it would give is in this folder, file by file.
+ */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { once } from 'node:events';
+import { connect, type AddressInfo } from 'node:net';
+import { unlink } from 'node:fs/promises';
+import type { FeedPort, Service } from '../engine/service.ts';
+import { Connections, SWEEP_MS } from './connections.ts';
+import { Dispatch } from './dispatch.ts';
+import type { Edge, EventOf } from './edge.ts';
+import { ByteBudget, Gate } from './gate.ts';
+import type { Log } from './log.ts';
+import type { Operations } from './operations.ts';
+import type { HttpOptions } from './options.ts';
+import { routesFor } from './routes.ts';
+import { Watchers } from './watchers.ts';
+
+export type HttpAddress =
+  | { readonly kind: 'tcp'; readonly host: string; readonly port: number }
+  | { readonly kind: 'unix'; readonly path: string };
+
+export interface HttpServerParts {
+  readonly service: Service;
+  readonly feed: FeedPort;
+  readonly operations: Operations;
+  readonly eventOf: EventOf;
+  readonly options: HttpOptions;
+  readonly log: Log;
+}
+
+export interface HttpServer {
+  /** Answers one request; for tests that need no socket. */
+  readonly handler: (request: IncomingMessage, response: ServerResponse) => void;
+  /**
+   * Listens on all of `addresses` or on none, and gives their URLs with the real ports, in the same
+   * order. A socket file left by a process that is gone is replaced.
+   */
+  listen(addresses: readonly HttpAddress[]): Promise<readonly string[]>;
+  /**
+   * Takes no more connections, ends event streams, makes every answer the last on its connection,
+   * and resolves when all are closed: by themselves, or cut off after `graceMs`.
+   */
+  drain(graceMs: number): Promise<void>;
+  readonly connections: number;
+  readonly watchers: number;
+}
+
+export function createHttpServer(parts: HttpServerParts): HttpServer {
+  return new NodeHttpServer(parts);
+}
+
+class NodeHttpServer implements HttpServer {
+  readonly #edge: Edge;
+  readonly #dispatch: Dispatch;
+  readonly #connections: Connections;
+  readonly #listeners: Server[] = [];
+  #sweep: NodeJS.Timeout | undefined;
+  readonly handler: HttpServer['handler'];
+
+  constructor({ service, feed, operations, eventOf, options, log }: HttpServerParts) {
+    const { requestsInFlight } = options;
+    this.#edge = {
+      service, feed, operations, options, log,
+      gates: {
+        renew: new Gate(requestsInFlight.renew),
+        read: new Gate(requestsInFlight.read),
+        put: new Gate(requestsInFlight.put),
+        grant: new Gate(requestsInFlight.grant),
+        list: new Gate(requestsInFlight.list),
+      },
+      bytes: new ByteBudget(options.inFlightBodyBytes),
+      watchers: new Watchers(feed, eventOf, () => service.now(), options.watchers),
+      draining: false,
+    };
+    this.#dispatch = new Dispatch(this.#edge, routesFor(options));
+    this.#connections = new Connections(options);
+    this.handler = (request, response) =>
+      this.#dispatch.handle(request, response, this.#connections.of(request.socket), false);
+  }
+
+  get connections(): number {
+    return this.#connections.size;
+  }
+
+  get watchers(): number {
+    return this.#edge.watchers.count;
+  }
+
+  async listen(addresses: readonly HttpAddress[]): Promise<readonly string[]> {
+    const urls: string[] = [];
+    try {
+      for (const address of addresses) urls.push(await this.#listenOn(address));
+    } catch (error) {
+      for (const server of this.#listeners.splice(0)) server.close();
+      throw error;
+    }
+    this.#sweep ??= setInterval(() => this.#connections.sweep(), SWEEP_MS).unref();
+    return urls;
+  }
+
+  async #listenOn(address: HttpAddress): Promise<string> {
+    const server = this.#serverFor(address);
+    const place = address.kind === 'unix' ? { path: address.path } : address;
+    try {
+      await listening(server, place);
+    } catch (error) {
+      if (address.kind !== 'unix' || !isInUse(error) || (await answers(address.path))) throw error;
+      await unlink(address.path);
+      await listening(server, place);
+    }
+    this.#listeners.push(server);
+    return urlOf(address, server);
+  }
+
+  #serverFor(address: HttpAddress): Server {
+    const { headerBytes, requestTimeoutMs, headersTimeoutMs } = this.#edge.options;
+    const server = createServer({
+      maxHeaderSize: headerBytes,
+      requestTimeout: requestTimeoutMs,
+      headersTimeout: Math.min(headersTimeoutMs, requestTimeoutMs),
+      // Idle connections are the sweep's: a timer per socket is what it saves.
+      keepAliveTimeout: 0,
+      connectionsCheckingInterval: Math.min(SWEEP_MS, Math.ceil(headersTimeoutMs / 4)),
+      // Refused by `Dispatch`, with a problem document.
+      requireHostHeader: false,
+      optimizeEmptyRequests: true,
+      noDelay: true,
+    });
+    // A client that closed its side still gets its answer.
+    (server as Server & { httpAllowHalfOpen: boolean }).httpAllowHalfOpen = true;
+    const anyHost = address.kind === 'unix';
+    const handle = (request: IncomingMessage, response: ServerResponse): void =>
+      this.#dispatch.handle(request, response, this.#connections.of(request.socket), anyHost);
+    server.on('request', handle);
+    // `100 Continue` is said when the body is about to be read, and other expectations are not ours.
+    server.on('checkContinue', handle);
+    server.on('checkExpectation', handle);
+    this.#connections.watch(server);
+    return server;
+  }
+
+  async drain(graceMs: number): Promise<void> {
+    this.#edge.draining = true;
+    this.#edge.watchers.closeAll();
+    const closed = this.#listeners.splice(0).map((server) => {
+      const gone = once(server, 'close');
+      server.close();
+      return gone;
+    });
+    this.#connections.close(false);
+    const cut = setTimeout(() => this.#connections.close(true), graceMs);
+    await Promise.all(closed);
+    clearTimeout(cut);
+    clearInterval(this.#sweep);
+    this.#sweep = undefined;
+  }
+}
+
+async function listening(server: Server, place: { path: string } | { host: string; port: number }) {
+  server.listen(place);
+  await once(server, 'listening');
+}
+
+function isInUse(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'EADDRINUSE';
+}
+
+/** Whether a process listens behind this socket file. */
+function answers(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(path);
+    socket.once('connect', () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once('error', (error: NodeJS.ErrnoException) => resolve(error.code !== 'ECONNREFUSED'));
+  });
+}
+
+function urlOf(address: HttpAddress, server: Server): string {
+  if (address.kind === 'unix') return `unix:${address.path}`;
+  const { port } = server.address() as AddressInfo;
+  return `http://${address.host.includes(':') ? `[${address.host}]` : address.host}:${port}`;
+}
