@@ -33,6 +33,7 @@ export class Exchange {
   body: Buffer = NO_BODY;
   idempotency: IdempotencyRequest | undefined;
   #gate: Gate | undefined;
+  #cursor: string | undefined;
   #heldBytes = 0;
   #answered = false;
   /** The connection ends with this answer. */
@@ -55,9 +56,12 @@ export class Exchange {
     return this.#answered;
   }
 
-  /** While a reply is given: events after it are those its state did not hold yet. */
+  /**
+   * Events after it are all those the reply's state did not hold yet: so it is taken before the
+   * command is submitted, not when its reply may go, by when later commands may have been written.
+   */
   get cursor(): string {
-    return this.edge.feed.cursor;
+    return this.#cursor ?? this.edge.feed.cursor;
   }
 
   /** Takes a place in the gate until this is answered; false: there is none. */
@@ -82,6 +86,7 @@ export class Exchange {
     respond: (reply: ReplyOf[C['op']]) => void,
     refused: (rejection: Rejection) => void = this.#refuseIt,
   ): void {
+    this.#cursor = this.edge.feed.cursor;
     this.edge.service.submit(
       command,
       (outcome) => {
