@@ -220,13 +220,19 @@ export class LeaseTable {
     while (slot !== 0) {
       if (this.detail[slot] !== 0 && this.id(slot) === id) {
         if (this.state[slot] === LIVE) return slot;
-        if (remembered === 0 || this.touchedAt[slot]! > this.touchedAt[remembered]!) {
-          remembered = slot;
-        }
+        if (remembered === 0 || this.isNewer(slot, remembered)) remembered = slot;
       }
       slot = this.index.after(slot);
     }
     return remembered;
+  }
+
+  /** Of two leases that had one id in turn: whether `left` had it after `right`. */
+  isNewer(left: number, right: number): boolean {
+    const difference = this.grantedAt[left]! - this.grantedAt[right]!;
+    if (difference !== 0) return difference > 0;
+    // Granted in one instant, so by one run.
+    return this.originSeq[left]! > this.originSeq[right]!;
   }
 
   #findOrigin(actor: number, seq: number): number {

@@ -142,12 +142,12 @@ export function grant(state: State, command: GrantCommand): GrantReply | Refusal
       holder: command.holder,
       labels: command.labels ?? {},
       lifetimeEnd: state.now + lifetimeMs,
+      earlier,
     },
   });
   if (lease === 0) {
     return refuse('capacity', `Cannot grant lease "${id}": the memory for leases is used up`);
   }
-  if (earlier !== 0) state.unlistLease(earlier);
   state.facts.leaseGranted(namespace, lease);
   return { lease: leaseView(state, lease), created: true };
 }

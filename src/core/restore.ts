@@ -69,7 +69,6 @@ function findLease(state: State, id: string, kind: string): number {
 }
 
 function restoreGrant(state: State, namespace: Namespace, fact: LeaseGranted): void {
-  const earlier = state.leases.find(fact.lease);
   const lease = state.allocateLease({
     namespace,
     originActor: state.actors.number(fact.origin.actor),
@@ -77,12 +76,14 @@ function restoreGrant(state: State, namespace: Namespace, fact: LeaseGranted): v
     ttlMs: fact.ttlMs,
     deadline: fact.deadline,
     grantedAt: fact.at,
-    explicit: {
-      id: fact.lease, holder: fact.holder, labels: fact.labels, lifetimeEnd: fact.lifetimeEnd,
-    },
+    explicit: explicitFields(state, fact),
   });
   if (lease === 0) throw new RestoreError(`Cannot restore lease "${fact.lease}": no room for it`);
-  if (earlier !== 0) state.unlistLease(earlier);
+}
+
+function explicitFields(state: State, fact: LeaseGranted | LeaseRestated) {
+  const { lease: id, holder, labels, lifetimeEnd } = fact;
+  return { id, holder, labels, lifetimeEnd, earlier: state.leases.find(id) };
 }
 
 function restoreLease(state: State, namespace: Namespace, fact: LeaseRestated): void {
@@ -94,24 +95,14 @@ function restoreLease(state: State, namespace: Namespace, fact: LeaseRestated): 
     deadline: fact.deadline,
     grantedAt: fact.grantedAt,
   };
-  const earlier = fact.implicit ? 0 : state.leases.find(fact.lease);
   const lease = state.allocateLease(
-    fact.implicit
-      ? common
-      : {
-          ...common,
-          explicit: {
-            id: fact.lease, holder: fact.holder, labels: fact.labels, lifetimeEnd: fact.lifetimeEnd,
-          },
-        },
+    fact.implicit ? common : { ...common, explicit: explicitFields(state, fact) },
   );
   if (lease === 0) throw new RestoreError(`Cannot restore lease "${fact.lease}": no room for it`);
   if (fact.ended) {
     state.endRestored(lease, fact.reason, fact.touchedAt);
-    if (earlier !== 0) state.unlistLease(lease);
     return;
   }
-  if (earlier !== 0) state.unlistLease(earlier);
   state.renewLease(lease, fact.deadline, fact.touchedAt, fact.renewals);
 }
 

@@ -39,6 +39,8 @@ export interface LeaseFields {
     readonly holder: string;
     readonly labels: Readonly<Record<string, string>>;
     readonly lifetimeEnd: number;
+    /** A row that had the same id before, 0 for none: only the newer of the two is listed. */
+    readonly earlier: number;
   };
 }
 
@@ -213,7 +215,7 @@ export class State {
     leases.renewalPending[slot] = 0;
     this.actors.retain(fields.originActor);
     leases.addToIndex(slot);
-    if (detail !== 0) this.leaseOrder.insert(slot);
+    if (explicit !== undefined) this.#list(slot, explicit.earlier);
     this.wheel.schedule(slot, fields.deadline);
     this.liveLeases++;
     namespace.leases++;
@@ -226,6 +228,15 @@ export class State {
       this.#freeLease(slot);
     });
     return slot;
+  }
+
+  /** Puts an explicit lease into the order of ids, unless a newer one of its id is there. */
+  #list(lease: number, earlier: number): void {
+    if (earlier !== 0 && this.leases.leafOf[earlier] !== 0) {
+      if (this.leases.isNewer(earlier, lease)) return;
+      this.leaseOrder.remove(earlier);
+    }
+    this.leaseOrder.insert(lease);
   }
 
   #freeLease(slot: number): void {
@@ -381,11 +392,6 @@ export class State {
   endedForgetAt(): number {
     if (this.#endedFirst === 0) return Number.POSITIVE_INFINITY;
     return this.leases.touchedAt[this.#endedFirst]! + this.limits.endedMemory.ttlMs;
-  }
-
-  /** A new lease takes an ended one's id: the old one is no longer listed. */
-  unlistLease(lease: number): void {
-    if (this.leases.leafOf[lease] !== 0) this.leaseOrder.remove(lease);
   }
 
   /* ---- entries ------------------------------------------------------------------------- */
