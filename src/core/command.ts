@@ -177,7 +177,8 @@ export interface PutReply {
   readonly etag: string;
   readonly lease: string;
   readonly remainingMs: number;
-  readonly context: string;
+  /** Where concurrent values are kept: what the next write of this writer should name. */
+  readonly context?: string;
 }
 export interface GetReply {
   readonly etag: string;

@@ -94,15 +94,16 @@ export function put(state: State, command: PutCommand): PutReply | Refusal {
   });
   if (isRefusal(written)) return written;
 
-  const after = rowsOf(state, namespace, state.entries.find(namespace.number, state.probe));
   const lease = state.entries.lease[written.row]!;
-  return {
+  const reply: PutReply = {
     created: written.created,
-    etag: etagOf(state, after),
+    etag: etagOfRow(state, written.row),
     lease: state.leases.id(lease),
     remainingMs: Math.floor(state.leases.deadline[lease]! - state.now),
-    context: contextOf(state, after),
   };
+  if (namespace.contract.conflict !== 'siblings') return reply;
+  const after = rowsOf(state, namespace, state.entries.find(namespace.number, state.probe));
+  return { ...reply, etag: etagOf(state, after), context: contextOf(state, after) };
 }
 
 /** Which values a PUT replaces, by the namespace's policy and what the writer had seen. */

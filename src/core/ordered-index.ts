@@ -30,7 +30,7 @@ export interface OrderedIndexOptions<Probe> {
   /** Column by slot: its leaf plus 1, or 0. A slot is in one index at most, so they may share it. */
   readonly leafOf: Uint32Array;
   readonly pool: LeafPool;
-  /** Below zero when `left` comes before `right`. */
+  /** Below zero when `left` comes before `right`; never zero for two slots of one index. */
   compareSlots(left: number, right: number): number;
   /** Below zero when `probe` comes before the slot's key. */
   compareProbe(probe: Probe, slot: number): number;
@@ -70,10 +70,7 @@ export class OrderedIndex<Probe> {
     return this.#leaves;
   }
 
-  /**
-   * Puts `slot` in its place. Its key must be readable. Another slot may have the same key, as
-   * when it is about to be replaced; which of the two comes first is not said.
-   */
+  /** Puts `slot` in its place. Its key must be readable, and not in the index yet. */
   insert(slot: number): void {
     const pool = this.#pool;
     if (this.#leaves === 0) this.#insertLeaf(0, pool.take());
@@ -107,7 +104,7 @@ export class OrderedIndex<Probe> {
     if (leaf < 0) return;
     const count = (pool.counts[leaf] as number) - 1;
     // Found by its key, so before the key is gone from the leaf.
-    const place = count === 0 || isHalving(count) ? this.#placeOf(leaf, slot) : -1;
+    const place = count === 0 || isHalving(count) ? this.#leafBefore(slot) : -1;
     const chunk = pool.chunkOf(leaf);
     const start = pool.startOf(leaf);
     const last = start + count;
@@ -185,15 +182,6 @@ export class OrderedIndex<Probe> {
     return low - 1;
   }
 
-  /** Place in the directory of `leaf`, which holds `slot`. */
-  #placeOf(leaf: number, slot: number): number {
-    let place = this.#leafBefore(slot);
-    // Equal keys at the start of a leaf send the search to the left of it, never to the right.
-    while (place < this.#leaves && this.#directory[place] !== leaf) place += 1;
-    if (place === this.#leaves) throw new Error(`Broken invariant: leaf ${leaf} is not in its index`);
-    return place;
-  }
-
   /** Where in `leaf` a new slot goes. */
   #offsetFor(leaf: number, slot: number): number {
     const chunk = this.#pool.chunkOf(leaf);
@@ -202,7 +190,9 @@ export class OrderedIndex<Probe> {
     let high = this.#pool.counts[leaf] as number;
     while (low < high) {
       const middle = (low + high) >>> 1;
-      if (this.#compareSlots(chunk[start + middle] as number, slot) < 0) low = middle + 1;
+      const order = this.#compareSlots(chunk[start + middle] as number, slot);
+      if (order === 0) throw new Error(`Broken invariant: slot ${slot} has a key already indexed`);
+      if (order < 0) low = middle + 1;
       else high = middle;
     }
     return low;

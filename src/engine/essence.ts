@@ -22,7 +22,7 @@ export type Essence =
       readonly op: 'put';
       readonly created: boolean;
       readonly etag: string;
-      readonly context: string;
+      readonly context?: string;
     } & LeaseEssence)
   | ({
       readonly op: 'increment';
@@ -53,7 +53,7 @@ export function essenceOf(command: Command, reply: object): Essence | undefined 
       return { op: 'delete', existed: (reply as ReplyOf['delete']).existed };
     case 'put': {
       const { lease, created, etag, context } = reply as ReplyOf['put'];
-      return { op: 'put', lease, created, etag, context };
+      return { op: 'put', lease, created, etag, ...(context === undefined ? {} : { context }) };
     }
     case 'increment': {
       const { lease, created, etag, value } = reply as ReplyOf['increment'];
@@ -119,8 +119,9 @@ export function replay(
       return { existed: essence.existed };
     case 'put':
       return {
-        created: essence.created, etag: essence.etag, context: essence.context,
+        created: essence.created, etag: essence.etag,
         lease: essence.lease, remainingMs: remainingMs(core, essence.lease, now),
+        ...(essence.context === undefined ? {} : { context: essence.context }),
       };
     case 'increment':
       return {

@@ -1,8 +1,8 @@
 /**
  * Reading a request body: by events rather than iteration, which costs a third of a small request,
  * and into one buffer when its length is announced. Bytes are taken from a budget before they are
- * held, so many large bodies at once are refused instead of piling up. A body that comes too slowly
- * is the server's sweep to end; it says so through `fail`.
+ * held, so many large bodies at once are refused instead of piling up. A body that comes too slowly,
+ * or whose client goes away, is the connection's to end; it says so through what `readBody` returns.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { reject, type ErrorCode, type Rejection } from '../errors.ts';
@@ -40,11 +40,11 @@ export function hasBody(request: IncomingMessage): boolean {
   return (length !== undefined && length !== '0') || request.headers['transfer-encoding'] !== undefined;
 }
 
-/**
- * Starts reading and returns how to end it early with a refusal, or nothing when it is over
- * already.
- */
-export function readBody(reading: BodyReading): ((rejection: Rejection) => void) | undefined {
+/** Ends a reading early: with a refusal, or with nothing when the client is gone. */
+export type FailReading = (rejection: Rejection | undefined) => void;
+
+/** Starts reading and returns how to end it early, or nothing when it is over already. */
+export function readBody(reading: BodyReading): FailReading | undefined {
   const { request, limits, budget } = reading;
   if (!hasBody(request)) {
     reading.done(NOTHING, 0);
@@ -64,26 +64,25 @@ export function readBody(reading: BodyReading): ((rejection: Rejection) => void)
   return collect(reading, length);
 }
 
-function collect(reading: BodyReading, length: number | undefined): (rejection: Rejection) => void {
+function collect(reading: BodyReading, length: number | undefined): FailReading {
   const { request, limits, budget } = reading;
   let held = length ?? 0;
   let received = 0;
   let whole: Buffer | undefined;
   const chunks: Buffer[] = [];
 
-  const stop = (): void => {
-    request.off('data', onData);
-    request.off('end', onEnd);
-    request.off('close', onClose);
-  };
+  // Listeners stay, since taking them off costs as much as putting them on; nothing follows `over`.
+  let over = false;
   const fail = (rejection: Rejection | undefined): void => {
-    stop();
+    if (over) return;
+    over = true;
     budget.give(held);
     // What still comes is thrown away, within the time a request may take.
     request.resume();
     reading.failed(rejection);
   };
   const onData = (chunk: Buffer): void => {
+    if (over) return;
     if (length === undefined) {
       if (received + chunk.length > limits.bytes) return fail(tooLarge(limits));
       if (!budget.take(chunk.length)) return fail(noRoom);
@@ -98,13 +97,11 @@ function collect(reading: BodyReading, length: number | undefined): (rejection: 
     received += chunk.length;
   };
   const onEnd = (): void => {
-    stop();
+    if (over) return;
+    over = true;
     reading.done(whole ?? Buffer.concat(chunks), held);
   };
-  const onClose = (): void => fail(undefined);
-
   request.on('data', onData);
   request.on('end', onEnd);
-  request.on('close', onClose);
   return fail;
 }

@@ -7,6 +7,7 @@
 import { STATUS_CODES, type Server } from 'node:http';
 import type { Socket } from 'node:net';
 import { reject, type Rejection } from '../errors.ts';
+import type { FailReading } from './body.ts';
 import { problemHeaders, problemOf } from './problem.ts';
 
 export class Connection {
@@ -14,7 +15,7 @@ export class Connection {
   /** Requests that are not answered yet. */
   pending = 0;
   /** Ends the request whose body is being read, if there is one. */
-  failReading: ((rejection: Rejection) => void) | undefined;
+  failReading: FailReading | undefined;
   /** What comes after a parse error is noise. */
   broken = false;
   /** As of the last sweep that saw something move, and how many have passed since. */
@@ -79,8 +80,12 @@ export class Connections {
         socket.destroy();
         return;
       }
-      this.#bySocket.set(socket, new Connection(socket));
-      socket.once('close', () => this.#bySocket.delete(socket));
+      const connection = new Connection(socket);
+      this.#bySocket.set(socket, connection);
+      socket.once('close', () => {
+        this.#bySocket.delete(socket);
+        connection.failReading?.(undefined);
+      });
     });
     server.on('clientError', (error: ClientError, socket) => this.#onError(error, socket as Socket));
   }

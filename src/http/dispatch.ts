@@ -47,6 +47,7 @@ export class Dispatch {
   readonly #targetBytes: number;
   readonly #documentLimits: BodyLimits;
   readonly #valueLimits: BodyLimits;
+  readonly #lastQuery = new Map<Route, { readonly raw: string; readonly checked: Checked<unknown> }>();
   #recovered = false;
 
   constructor(edge: Edge, routes: readonly Route[]) {
@@ -129,7 +130,16 @@ export class Dispatch {
     return request.httpVersion === '1.0' ? undefined : noHost;
   }
 
+  /** Neighbours send the same query again and again, so the last good one of a route is kept. */
   #checkQuery(route: Route, raw: string): Checked<unknown> {
+    const last = this.#lastQuery.get(route);
+    if (last !== undefined && last.raw === raw) return last.checked;
+    const found = this.#parseAndCheck(route, raw);
+    if ('value' in found) this.#lastQuery.set(route, { raw, checked: found });
+    return found;
+  }
+
+  #parseAndCheck(route: Route, raw: string): Checked<unknown> {
     const parsed = parseQuery(raw);
     if ('refusal' in parsed) return parsed;
     if (route.query !== undefined) return checked(route.query, parsed.value, 'query');

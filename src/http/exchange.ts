@@ -52,10 +52,6 @@ export class Exchange {
     if (connection !== undefined) connection.pending++;
   }
 
-  get answered(): boolean {
-    return this.#answered;
-  }
-
   /**
    * Events after it are all those the reply's state did not hold yet: so it is taken before the
    * command is submitted, not when its reply may go, by when later commands may have been written.
@@ -106,13 +102,15 @@ export class Exchange {
   /** `headers` are names and values in turn, without the length, which is added. */
   send(status: number, headers: string[], body?: Buffer): void {
     if (body !== undefined && body.length > LARGE_REPLY_BYTES && !this.#holdReply(body)) return;
-    if (!this.#finish()) return;
+    if (this.#answered) return;
     const { response } = this;
     // Announced but not asked for: the client may or may not send it, so nothing can follow it.
     const unasked = this.request.headers.expect !== undefined && !this.request.readableEnded;
     if (this.edge.draining || this.#isLast || unasked) headers.push('Connection', 'close');
     if (body !== undefined) headers.push('Content-Length', String(body.length));
+    // Before anything is given up: should a header be refused, a fault can still be answered.
     response.writeHead(status, headers);
+    this.#finish();
     response.end(body);
   }
 
@@ -158,21 +156,20 @@ export class Exchange {
     this.#finish();
   }
 
-  /** For a reply that goes on: the head is the caller's to send, nothing else will be. */
-  takeOver(): void {
+  /** For a reply that goes on: the head is sent, the rest is the caller's. */
+  sendHead(status: number, headers: string[]): void {
+    this.response.writeHead(status, headers);
     this.#leaveGate();
     this.#answered = true;
     const connection = this.#connection;
     if (connection !== undefined) this.response.once('close', () => connection.pending--);
   }
 
-  /** false: it was answered before. */
-  #finish(): boolean {
-    if (this.#answered) return false;
+  #finish(): void {
+    if (this.#answered) return;
     this.#answered = true;
     this.#leaveGate();
     if (this.#connection !== undefined) this.#connection.pending--;
-    return true;
   }
 
   #leaveGate(): void {

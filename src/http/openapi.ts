@@ -62,6 +62,8 @@ class Components {
       io,
       unrepresentable: 'any',
       override: ({ zodSchema, jsonSchema }) => {
+        // The format says it; the pattern would be half a screen in every document.
+        if (jsonSchema.format === 'date-time') delete jsonSchema.pattern;
         // A union with a class has no JSON Schema; on the wire it is base64.
         if ((zodSchema as unknown) === bytesOut) {
           delete jsonSchema.anyOf;

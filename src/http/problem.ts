@@ -32,8 +32,7 @@ function retryAfterOf(rejection: Rejection): number | undefined {
 export function problemOf(rejection: Rejection): Problem {
   const { status, title, retryable } = ERRORS[rejection.refused];
   const retryAfterMs = retryAfterOf(rejection);
-  return {
-    ...rejection.members,
+  const standard = {
     type: `urn:leasehold:problem:${rejection.refused}`,
     title,
     status,
@@ -42,6 +41,10 @@ export function problemOf(rejection: Rejection): Problem {
     retryable,
     ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
   };
+  // Twice: the standard members come first, and no other can take their place.
+  return rejection.members === undefined
+    ? standard
+    : { ...standard, ...rejection.members, ...standard };
 }
 
 /** Headers beside the length; `Retry-After` counts in whole seconds, so it is rounded up. */

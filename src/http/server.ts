@@ -72,7 +72,7 @@ class NodeHttpServer implements HttpServer {
         list: new Gate(requestsInFlight.list),
       },
       bytes: new ByteBudget(options.inFlightBodyBytes),
-      watchers: new Watchers(feed, eventOf, () => service.now(), options.watchers),
+      watchers: new Watchers(eventOf, () => service.now(), options.watchers),
       draining: false,
     };
     this.#dispatch = new Dispatch(this.#edge, routesFor(options));

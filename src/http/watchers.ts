@@ -5,7 +5,7 @@
  * behind cannot hold up requests. Watchers near the head read the same facts: texts are made once.
  */
 import type { ServerResponse } from 'node:http';
-import type { FeedFact, FeedPort, FeedReader, ResyncNotice } from '../engine/service.ts';
+import type { FeedFact, FeedReader, ResyncNotice } from '../engine/service.ts';
 import type { Fact } from '../core/fact.ts';
 import { eventName } from '../events/cloud-event.ts';
 import type { EventOf } from './edge.ts';
@@ -68,7 +68,6 @@ class Watcher {
 }
 
 export class Watchers {
-  readonly #feed: FeedPort;
   readonly #eventOf: EventOf;
   readonly #now: () => number;
   readonly #limit: number;
@@ -78,8 +77,7 @@ export class Watchers {
   #heartbeat: NodeJS.Timeout | undefined;
   #pumpDue = false;
 
-  constructor(feed: FeedPort, eventOf: EventOf, now: () => number, limit: number) {
-    this.#feed = feed;
+  constructor(eventOf: EventOf, now: () => number, limit: number) {
     this.#eventOf = eventOf;
     this.#now = now;
     this.#limit = limit;
@@ -93,9 +91,8 @@ export class Watchers {
     return this.#watchers.size >= this.#limit;
   }
 
-  /** Follows the feed from `since`, or from now, until the response closes. */
-  open(response: ServerResponse, filter: EventFilter, since: string | undefined): void {
-    const reader = this.#feed.open(since);
+  /** Writes what `reader` reads to `response`, whose head is sent, until that closes. */
+  add(response: ServerResponse, reader: FeedReader, filter: EventFilter): void {
     const watcher = new Watcher(response, reader, filter);
     this.#watchers.add(watcher);
     this.#heartbeat ??= setInterval(() => this.#beat(), HEARTBEAT_MS).unref();

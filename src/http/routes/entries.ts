@@ -102,13 +102,14 @@ export function entryRoutes(options: HttpOptions): Route[] {
             ...contextOf(exchange),
           },
           ({ created, etag, context, lease, remainingMs }) => {
-            exchange.send(created ? 201 : 204, [
+            const headers = [
               'ETag', quotedTag(etag),
-              'Leasehold-Context', context,
               'Leasehold-Lease', lease,
               'Leasehold-Remaining-Ms', String(remainingMs),
               'Leasehold-Cursor', exchange.cursor,
-            ], created ? NO_BODY : undefined);
+            ];
+            if (context !== undefined) headers.push('Leasehold-Context', context);
+            exchange.send(created ? 201 : 204, headers, created ? NO_BODY : undefined);
           },
         );
       },

@@ -75,11 +75,11 @@ export const eventRoutes: readonly Route[] = [
       const lastSeen = request.headers['last-event-id'];
       const from = lastSeen === undefined || lastSeen === '' ? since : String(lastSeen);
       const names = types === undefined ? undefined : new Set(namesOf(types));
-      exchange.takeOver();
-      response.writeHead(200, ['Content-Type', EVENT_STREAM, 'Cache-Control', 'no-store']);
+      const reader = edge.feed.open(from);
+      exchange.sendHead(200, ['Content-Type', EVENT_STREAM, 'Cache-Control', 'no-store']);
       // A reader that has closed its side will not read on; half-open is for requests.
       request.socket.once('end', () => response.end());
-      edge.watchers.open(response, { namespace, prefix, lease, names }, from);
+      edge.watchers.add(response, reader, { namespace, prefix, lease, names });
     },
   }),
 ];
