@@ -2,8 +2,7 @@
  * From facts back to state. Facts are replayed by the same primitives that made them; a fact that
  * does not fit the state before it is a broken journal, and says so, rather than being skipped.
  */
-import type { EndReason } from './command.ts';
-import type { EntryReverted, EntryWritten, Fact, LeaseGranted } from './fact.ts';
+import type { EntryEnded, EntryReverted, EntryWritten, Fact, LeaseGranted } from './fact.ts';
 import type { EntryRestated, LeaseRestated, Restated } from './fact-codec.ts';
 import type { NumberedDot } from './entry-table.ts';
 import type { Dot } from './fact.ts';
@@ -34,6 +33,7 @@ export function restoreFact(state: State, fact: Fact | Restated): void {
       return;
     case 'lease.ended': {
       const lease = findLease(state, fact.lease, fact.kind);
+      moveDeadline(state, lease, fact.deadline);
       state.endLease(lease, fact.reason, fact.at);
       if (state.leases.entryCount[lease]! > 0) state.draining.push(lease);
       return;
@@ -43,7 +43,7 @@ export function restoreFact(state: State, fact: Fact | Restated): void {
     case 'entry.reverted':
       return restoreRevert(state, namespace, fact);
     case 'entry.ended':
-      return restoreEnding(state, namespace, fact.key, fact.born, fact.reason, fact.at);
+      return restoreEnding(state, namespace, fact);
     case 'entry.conflict':
       return;
     case 'lease.restated':
@@ -197,20 +197,22 @@ function restoreRevert(state: State, namespace: Namespace, fact: EntryReverted):
   state.restampEntry(row, state.actors.number(fact.dot.actor), fact.dot.seq, fact.hlc);
 }
 
-function restoreEnding(
-  state: State,
-  namespace: Namespace,
-  key: string,
-  born: Dot,
-  reason: EndReason,
-  at: number,
-): void {
-  state.probe.set(namespace.number, key);
-  const row = findRun(state, namespace, born);
-  if (row === 0) throw new RestoreError(`Cannot restore the end of "${key}": it is not there`);
+function restoreEnding(state: State, namespace: Namespace, fact: EntryEnded): void {
+  state.probe.set(namespace.number, fact.key);
+  const row = findRun(state, namespace, fact.born);
+  if (row === 0) throw new RestoreError(`Cannot restore the end of "${fact.key}": it is not there`);
+  const { leases } = state;
   const lease = state.entries.lease[row]!;
   state.removeEntry(row);
-  const { leases } = state;
   const implicitGone = leases.isImplicit(lease) && leases.entryCount[lease] === 0;
-  if (implicitGone && leases.isLiveRow(lease)) state.endLease(lease, reason, at);
+  if (!implicitGone || !leases.isLiveRow(lease)) return;
+  moveDeadline(state, lease, fact.deadline);
+  state.endLease(lease, fact.reason, fact.at);
+}
+
+/** A renewal in the same group as the ending was not told; the ending says where it had led. */
+function moveDeadline(state: State, lease: number, deadline: number): void {
+  const { leases } = state;
+  if (leases.deadline[lease] === deadline) return;
+  state.renewLease(lease, deadline, leases.touchedAt[lease]!, leases.renewals[lease]!);
 }
