@@ -29,7 +29,7 @@ export function endLease(state: State, lease: number, reason: EndReason, cause?:
     state.draining.push(lease);
     return;
   }
-  while (leases.entryHead[lease] !== 0) endEntry(state, leases.entryHead[lease]!, reason, cause);
+  while (leases.entryHead[lease] !== 0) endWithLease(state, leases.entryHead[lease]!);
 }
 
 /** Ends a lease whose deadline has come. */
@@ -39,6 +39,17 @@ export function expireLease(state: State, lease: number): void {
 
 function causeOfExpiry(state: State, lease: number): string | undefined {
   return state.leases.deadline[lease]! <= state.resumedAt ? 'downtime' : undefined;
+}
+
+/**
+ * Records the end of an entry whose explicit lease has ended, at once or later. It has the lease's
+ * reason; of causes only the downtime, which the deadline tells: the lease's own ending tells the
+ * others, and they are not kept for entries that are ended after a restart.
+ */
+function endWithLease(state: State, entry: number): void {
+  const lease = state.entries.lease[entry]!;
+  const reason = END_REASONS[state.leases.endReason[lease]!]!;
+  endEntry(state, entry, reason, reason === 'expired' ? causeOfExpiry(state, lease) : undefined);
 }
 
 /** Records the end of one value and takes it away; under `revert`, what lay below comes back. */
@@ -80,9 +91,7 @@ export function endRow(state: State, entry: number): void {
   if (leases.state[lease] === LIVE) expireLease(state, lease);
   // A long lease leaves its entries to the sweep; this one is wanted now.
   if (state.entries.lease[entry] === lease && state.entries.cell[entry] === cell && cell !== 0) {
-    if (leases.state[lease] === DRAINING) {
-      endEntry(state, entry, END_REASONS[leases.endReason[lease]!]!, causeOfExpiry(state, lease));
-    }
+    if (leases.state[lease] === DRAINING) endWithLease(state, entry);
   }
 }
 
@@ -115,10 +124,8 @@ export function drainEntries(state: State, budget: number): number {
   let done = 0;
   while (done < budget && state.drainFrom < draining.length) {
     const lease = draining[state.drainFrom]!;
-    const reason = END_REASONS[leases.endReason[lease]!]!;
-    const cause = reason === 'expired' ? causeOfExpiry(state, lease) : undefined;
     while (done < budget && leases.state[lease] === DRAINING && leases.entryHead[lease] !== 0) {
-      endEntry(state, leases.entryHead[lease]!, reason, cause);
+      endWithLease(state, leases.entryHead[lease]!);
       done++;
     }
     if (leases.state[lease] === DRAINING && leases.entryHead[lease] !== 0) break;
