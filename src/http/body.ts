@@ -40,8 +40,11 @@ export function hasBody(request: IncomingMessage): boolean {
   return (length !== undefined && length !== '0') || request.headers['transfer-encoding'] !== undefined;
 }
 
-/** Ends a reading early: with a refusal, or with nothing when the client is gone. */
-export type FailReading = (rejection: Rejection | undefined) => void;
+/**
+ * Ends a reading early: with a refusal, or with nothing when the client is gone. Answers false when
+ * the body was whole already, and what is refused came after it.
+ */
+export type FailReading = (rejection: Rejection | undefined) => boolean;
 
 /** Starts reading and returns how to end it early, or nothing when it is over already. */
 export function readBody(reading: BodyReading): FailReading | undefined {
@@ -73,8 +76,7 @@ function collect(reading: BodyReading, length: number | undefined): FailReading 
 
   // Listeners stay, since taking them off costs as much as putting them on; nothing follows `over`.
   let over = false;
-  const fail = (rejection: Rejection | undefined): void => {
-    if (over) return;
+  const stop = (rejection: Rejection | undefined): void => {
     over = true;
     budget.give(held);
     // What still comes is thrown away, within the time a request may take.
@@ -84,8 +86,8 @@ function collect(reading: BodyReading, length: number | undefined): FailReading 
   const onData = (chunk: Buffer): void => {
     if (over) return;
     if (length === undefined) {
-      if (received + chunk.length > limits.bytes) return fail(tooLarge(limits));
-      if (!budget.take(chunk.length)) return fail(noRoom);
+      if (received + chunk.length > limits.bytes) return stop(tooLarge(limits));
+      if (!budget.take(chunk.length)) return stop(noRoom);
       held += chunk.length;
       chunks.push(chunk);
     } else if (chunk.length === length) {
@@ -103,5 +105,9 @@ function collect(reading: BodyReading, length: number | undefined): FailReading 
   };
   request.on('data', onData);
   request.on('end', onEnd);
-  return fail;
+  return (rejection) => {
+    if (over || (rejection !== undefined && request.complete)) return false;
+    stop(rejection);
+    return true;
+  };
 }

@@ -16,6 +16,8 @@ export class Connection {
   pending = 0;
   /** Ends the request whose body is being read, if there is one. */
   failReading: FailReading | undefined;
+  /** Requests that came while a body before theirs was being read: pipelines keep their order. */
+  readonly waiting: (() => void)[] = [];
   /** What comes after a parse error is noise. */
   broken = false;
   /** As of the last sweep that saw something move, and how many have passed since. */
@@ -84,6 +86,7 @@ export class Connections {
       this.#bySocket.set(socket, connection);
       socket.once('close', () => {
         this.#bySocket.delete(socket);
+        connection.waiting.length = 0;
         connection.failReading?.(undefined);
       });
     });
@@ -99,10 +102,10 @@ export class Connections {
       return;
     }
     connection.broken = true;
-    if (connection.failReading !== undefined) {
-      const unreadable = rejection.refused === 'invalid-request';
-      connection.failReading(unreadable ? reject('malformed-body', rejection.detail) : rejection);
-    } else if (connection.pending === 0) {
+    const unreadable = rejection.refused === 'invalid-request';
+    const ofBody = unreadable ? reject('malformed-body', rejection.detail) : rejection;
+    if (connection.failReading?.(ofBody) === true) return;
+    if (connection.pending === 0) {
       socket.end(rawResponse(rejection));
     }
     // Else answers are due to earlier requests, and this one must not overtake them: the sweep

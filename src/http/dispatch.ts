@@ -68,6 +68,12 @@ export class Dispatch {
     anyHost: boolean,
   ): void {
     const exchange = new Exchange(this.#edge, request, response, connection);
+    // The parser is ahead of the bodies: what follows a PUT on its connection must see it done.
+    if (connection?.failReading === undefined) this.#start(exchange, connection, anyHost);
+    else connection.waiting.push(() => this.#start(exchange, connection, anyHost));
+  }
+
+  #start(exchange: Exchange, connection: Connection | undefined, anyHost: boolean): void {
     try {
       this.#begin(exchange, connection, anyHost);
     } catch (error) {
@@ -164,20 +170,20 @@ export class Dispatch {
       budget: this.#edge.bytes,
       done: (body, heldBytes) => {
         over = true;
-        if (connection !== undefined) connection.failReading = undefined;
         exchange.hold(body, heldBytes);
         try {
           this.#perform(exchange, route, target, query);
         } catch (error) {
           exchange.fail(error);
         }
+        goOn(connection);
       },
       failed: (rejection) => {
         over = true;
-        if (connection !== undefined) connection.failReading = undefined;
         if (rejection === undefined) exchange.abandon();
         else if (connection?.broken === true) exchange.refuseAndClose(rejection);
         else exchange.refuse(rejection);
+        goOn(connection);
       },
     });
     if (connection !== undefined && !over) connection.failReading = fail;
@@ -207,6 +213,17 @@ export class Dispatch {
       });
     }
     route.handle(exchange, query, input);
+  }
+}
+
+/** A body has been read: on to the requests behind it, until one of them has a body to be read. */
+function goOn(connection: Connection | undefined): void {
+  if (connection?.failReading === undefined) return;
+  connection.failReading = undefined;
+  while (connection.failReading === undefined) {
+    const next = connection.waiting.shift();
+    if (next === undefined) return;
+    next();
   }
 }
 

@@ -10,6 +10,8 @@ import { reject, type Rejection } from '../errors.ts';
 const PERCENT = 0x25;
 /** Needs no decoding: printable ASCII without a percent sign. */
 const PLAIN = /^[\x21-\x24\x26-\x7e]*$/;
+/** No request target may hold these as they are. */
+const UNENCODED = /[^\x21-\x7e]/;
 
 function invalidKey(why: string): Rejection {
   return reject('invalid-key', `Cannot use the key: ${why}`);
@@ -24,7 +26,7 @@ function hexDigit(code: number): number {
 /** The text behind a raw piece of a path, or why there is none. */
 export function percentDecoded(raw: string): string | Rejection {
   if (PLAIN.test(raw)) return raw;
-  // The parser hands over bytes as Latin-1, so this is what was on the wire.
+  if (UNENCODED.test(raw)) return invalidKey('it holds what must be percent-encoded');
   const bytes = Buffer.from(raw, 'latin1');
   let length = 0;
   for (let at = 0; at < bytes.length; at++) {

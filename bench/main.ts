@@ -1,0 +1,60 @@
+/**
+ * `npm run bench -- [core|http|memory|journal|all] [--quick] [--json]`. Every suite runs in a
+ * process of its own, one after the other, so that none measures the other's garbage. It prints
+ * numbers and judges nothing by exit code: how fast a machine is, is not a test.
+ */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { type Row, tableOf } from './row.ts';
+
+const SUITES = {
+  core: ['core/pile-up.ts', 'core/renewal.ts', 'core/collection.ts'],
+  memory: ['core/residence.ts', 'process/start.ts'],
+  http: ['http/compare.ts'],
+  journal: ['journal/compare.ts', 'process/recovery.ts'],
+} as const;
+type Suite = keyof typeof SUITES;
+
+const USAGE = 'Usage: npm run bench -- [core|http|memory|journal|all] [--quick] [--json]';
+
+async function runFile(file: string, quick: boolean): Promise<Row[]> {
+  const path = fileURLToPath(new URL(file, import.meta.url));
+  const child = spawn(process.execPath, ['--expose-gc', path, ...(quick ? ['--quick'] : [])], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  let output = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    output += text;
+  });
+  const [code] = (await once(child, 'exit')) as [number | null];
+  if (code !== 0) throw new Error(`${file} ended with ${code}`);
+  return JSON.parse(output) as Row[];
+}
+
+async function main(): Promise<number> {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: { quick: { type: 'boolean', default: false }, json: { type: 'boolean', default: false } },
+  });
+  const [name = 'all'] = positionals;
+  if (name !== 'all' && !(name in SUITES)) {
+    process.stderr.write(`${USAGE}\n`);
+    return 2;
+  }
+  const suites = name === 'all' ? (Object.keys(SUITES) as Suite[]) : [name as Suite];
+  const all: Row[] = [];
+  for (const suite of suites) {
+    for (const file of SUITES[suite]) {
+      process.stderr.write(`bench ${file}\n`);
+      const rows = await runFile(file, values.quick);
+      all.push(...rows);
+      if (!values.json) process.stdout.write(`${tableOf(rows)}\n\n`);
+    }
+  }
+  if (values.json) process.stdout.write(`${JSON.stringify(all, null, 2)}\n`);
+  return 0;
+}
+
+process.exitCode = await main();
