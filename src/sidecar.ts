@@ -151,7 +151,9 @@ export async function startSidecar(parts: SidecarParts): Promise<Sidecar> {
         operations.phase = 'draining';
         engine.beginDraining();
         log.info({ graceMs: config.drainMs }, 'draining');
-        await releaseOnDrain(engine, config.namespaces);
+        // Those created on demand too.
+        const namespaces = core.state.namespaces.all().map(({ contract }) => contract);
+        await releaseOnDrain(engine, namespaces);
         await http.drain(config.drainMs);
         await snapshotter.stop();
         await engine.stop();

@@ -81,8 +81,9 @@ export function worstCase(config: Pick<Config, 'limits'>, costs: SlotCosts): Wor
     line('connections', limits.connections, 16 * KIBIBYTE),
     // What may wait in a watcher's socket before it is left to fall behind.
     line('watchers', limits.watchers, 64 * KIBIBYTE),
-    // The group in the making, one being written, and a snapshot's buffer.
-    line('journal buffers', 1, 8 * MEBIBYTE),
+    // What the journal lets wait for a disk that stands still, before it gives up.
+    line('groups waiting for the disk', 1, 128 * MEBIBYTE),
+    line('a snapshot waiting for the disk', 1, 64 * MEBIBYTE),
     // Node itself with all modules loaded, and the young generation.
     line('runtime', 1, 80 * MEBIBYTE),
   ];

@@ -48,15 +48,21 @@ export function makeRoom(
   keep: number,
 ): Refusal | undefined {
   let short = shortage(state, namespace, demand);
-  if (short !== undefined && namespace.contract.capacity.eviction !== 'refuse') {
+  if (short !== undefined && mayEvict(namespace, demand)) {
     for (let count = 0; short !== undefined && count < EVICTIONS_MAX; count++) {
-      const victim = findVictim(state, namespace, keep);
+      const victim = findVictim(state, namespace, keep, short);
       if (victim === 0) break;
       evict(state, victim);
       short = shortage(state, namespace, demand);
     }
   }
   return short === undefined ? undefined : capacityRefusal(namespace, short);
+}
+
+/** Evicting must be allowed, and able to help: nobody goes for what would not fit an empty namespace. */
+function mayEvict(namespace: Namespace, demand: Demand): boolean {
+  const { capacity } = namespace.contract;
+  return capacity.eviction !== 'refuse' && demand.bytes <= capacity.bytes;
 }
 
 export function capacityRefusal(namespace: Namespace, short: Resource | 'memory'): Refusal {
@@ -77,7 +83,7 @@ export function capacityRefusal(namespace: Namespace, short: Resource | 'memory'
  * The soonest deadline, or the longest unused, among some rows of the namespace, taken where the
  * last search stopped: an approximation in constant time, as Redis does it.
  */
-function findVictim(state: State, namespace: Namespace, keep: number): number {
+function findVictim(state: State, namespace: Namespace, keep: number, short: Resource): number {
   const { entries, leases } = state;
   const byUse = namespace.contract.capacity.eviction === 'leastRecentlyUsed';
   const highest = entries.slots.highest;
@@ -90,6 +96,8 @@ function findVictim(state: State, namespace: Namespace, keep: number): number {
       const row = state.evictionHand;
       if (row === keep || entries.cell[row] === 0) continue;
       if (entries.namespace[row] !== namespace.number || !state.isEntryLive(row)) continue;
+      // An explicit lease outlives its entries, so its room would not come free.
+      if (short === 'leases' && !leases.isImplicit(entries.lease[row]!)) continue;
       const rank = byUse ? entries.usedAt[row]! : leases.deadline[entries.lease[row]!]!;
       if (rank < bestRank) {
         best = row;

@@ -43,7 +43,7 @@ export class EntryTable {
   readonly index: KeyIndex;
   readonly slab: Slab;
 
-  readonly namespace: Uint8Array;
+  readonly namespace: Uint16Array;
   readonly lease: Uint32Array;
   /** Rows under one lease, doubly linked. */
   readonly leaseNext: Uint32Array;
@@ -64,7 +64,7 @@ export class EntryTable {
   readonly captured: Uint8Array;
 
   static readonly slotBytes =
-    1 + 4 * 4 + 4 + 8 + 4 + 8 + 8 + 4 + 4 + 4 + 1 + Slots.slotBytes + KeyIndex.slotBytes +
+    2 + 4 * 4 + 4 + 8 + 4 + 8 + 8 + 4 + 4 + 4 + 1 + Slots.slotBytes + KeyIndex.slotBytes +
     OrderedIndex.slotBytes;
 
   constructor(capacity: number, slab: Slab) {
@@ -72,7 +72,7 @@ export class EntryTable {
     this.slots = new Slots(capacity);
     this.index = new KeyIndex(capacity);
     this.slab = slab;
-    this.namespace = new Uint8Array(rows);
+    this.namespace = new Uint16Array(rows);
     this.lease = new Uint32Array(rows);
     this.leaseNext = new Uint32Array(rows);
     this.leasePrevious = new Uint32Array(rows);

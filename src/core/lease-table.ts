@@ -39,7 +39,7 @@ export class LeaseTable {
   readonly #hashSeed: number;
 
   readonly state: Uint8Array;
-  readonly namespace: Uint8Array;
+  readonly namespace: Uint16Array;
   readonly deadline: Float64Array;
   readonly ttlMs: Uint32Array;
   readonly grantedAt: Float64Array;
@@ -62,7 +62,7 @@ export class LeaseTable {
   readonly captured: Uint8Array;
 
   static readonly slotBytes =
-    1 + 1 + 8 + 4 + 8 + 8 + 4 + 4 + 4 + 4 + 4 + 8 + 1 + 4 + 1 + 4 + 1 +
+    1 + 2 + 8 + 4 + 8 + 8 + 4 + 4 + 4 + 4 + 4 + 8 + 1 + 4 + 1 + 4 + 1 +
     10 /* timing wheel */ + Slots.slotBytes + KeyIndex.slotBytes + OrderedIndex.slotBytes;
 
   constructor(capacity: number, slab: Slab, actors: Actors, hashSeed: number) {
@@ -73,7 +73,7 @@ export class LeaseTable {
     this.#actors = actors;
     this.#hashSeed = hashSeed;
     this.state = new Uint8Array(rows);
-    this.namespace = new Uint8Array(rows);
+    this.namespace = new Uint16Array(rows);
     this.deadline = new Float64Array(rows);
     this.ttlMs = new Uint32Array(rows);
     this.grantedAt = new Float64Array(rows);

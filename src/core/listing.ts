@@ -17,6 +17,8 @@ import { counterText, counterValue } from './counter-value.ts';
 
 /** Values in one page; a page with more ends early and says where to go on. */
 const PAGE_VALUE_BYTES = 4 * 1024 * 1024;
+/** Rows looked at for one page; a page that would need more ends early and says where to go on. */
+const PAGE_ROWS = 20_000;
 
 export function listEntries(state: State, command: ListEntriesCommand): EntryPage | Refusal {
   const { entries, leases } = state;
@@ -86,8 +88,9 @@ function startAt(
 function settleChains(state: State, namespace: Namespace, command: ListEntriesCommand): void {
   if (namespace.contract.onExpire !== 'revert' && !keepsSiblings(namespace)) return;
   const prefix = utf8(command.prefix);
-  for (;;) {
-    const due: number[] = [];
+  const due: number[] = [];
+  do {
+    due.length = 0;
     let seen = 0;
     startAt(state, namespace, command, (row) => {
       if (!hasPrefix(state, row, prefix)) return false;
@@ -95,11 +98,13 @@ function settleChains(state: State, namespace: Namespace, command: ListEntriesCo
         if (state.entries.link[row] !== 0 && !state.isEntryLive(link)) due.push(link);
       }
       if (state.isEntryLive(row)) seen++;
-      return seen <= command.limit;
+      return seen <= command.limit && due.length < PAGE_ROWS;
     });
-    if (due.length === 0) return;
-    endRow(state, due[0]!);
-  }
+    // Ending one may have ended others with it.
+    for (const row of due) {
+      if (state.entries.cell[row] !== 0 && !state.isEntryLive(row)) endRow(state, row);
+    }
+  } while (due.length > 0);
 }
 
 function keepsSiblings(namespace: Namespace): boolean {
@@ -110,27 +115,27 @@ function keepsSiblings(namespace: Namespace): boolean {
 export function listLeases(state: State, command: ListLeasesCommand): LeasePage | Refusal {
   if (command.limit > state.limits.pageItems || command.limit < 1) return limitRefusal(state);
   const found: LeaseView[] = [];
-  let more = false;
+  let looked = 0;
+  let last: string | undefined;
   state.leaseOrder.forEachFrom(command.after ?? '', false, (lease) => {
-    if (!isListed(state, lease, command)) return true;
-    if (found.length === command.limit) {
-      more = true;
+    const listed = isListed(state, lease, command);
+    if (listed && found.length === command.limit) {
+      last = found.at(-1)!.id;
       return false;
     }
-    found.push(leaseView(state, lease));
-    return true;
+    if (listed) found.push(leaseView(state, lease));
+    if (++looked < PAGE_ROWS) return true;
+    last = state.leases.id(lease);
+    return false;
   });
-  if (command.implicit !== true) return leasePage(found, more);
-  const withImplicit = [...found, ...implicitAfter(state, command)].sort((left, right) =>
-    left.id < right.id ? -1 : 1,
-  );
-  const page = withImplicit.slice(0, command.limit);
-  return leasePage(page, more || withImplicit.length > page.length);
-}
-
-function leasePage(leases: readonly LeaseView[], more: boolean): LeasePage {
-  const last = leases.at(-1)?.id;
-  return more && last !== undefined ? { leases, last } : { leases };
+  const page = last === undefined ? { leases: found } : { leases: found, last };
+  if (command.implicit !== true) return page;
+  // Ids past the last one looked at belong to later pages.
+  const within = implicitAfter(state, command).filter(({ id }) => last === undefined || id <= last);
+  const merged = [...found, ...within].sort((left, right) => (left.id < right.id ? -1 : 1));
+  if (merged.length <= command.limit) return { ...page, leases: merged };
+  const leases = merged.slice(0, command.limit);
+  return { leases, last: leases.at(-1)!.id };
 }
 
 function isListed(state: State, lease: number, command: ListLeasesCommand): boolean {

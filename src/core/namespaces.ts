@@ -40,7 +40,7 @@ export class Namespaces {
   ) {
     this.#entries = entries;
     this.#pool = pool;
-    this.#limit = Math.min(limit, 255);
+    this.#limit = limit;
     this.#template = autoCreate
       ? contracts.find((contract) => contract.name === 'default')
       : undefined;

@@ -10,10 +10,10 @@ const PAGE = 500;
 
 export async function releaseOnDrain(
   service: Service,
-  contracts: readonly NamespaceContract[],
+  namespaces: readonly Pick<NamespaceContract, 'name' | 'onDrain'>[],
 ): Promise<number> {
   let released = 0;
-  for (const { name, onDrain } of contracts) {
+  for (const { name, onDrain } of namespaces) {
     if (onDrain !== 'release') continue;
     for (;;) {
       const page = await listLive(service, name);

@@ -30,8 +30,8 @@ describe('without a file', () => {
   test('the memory limit is the control group’s, else a modest share of the machine', () => {
     const limit = (machine: Partial<typeof MACHINE>) =>
       load(undefined, {}, { ...MACHINE, ...machine }).memoryLimitBytes;
-    expect(limit({ groupMemoryBytes: 700 * 1024 ** 2 })).toBe(700 * 1024 ** 2);
-    expect(limit({ memoryBytes: 1536 * 1024 ** 2 })).toBe(768 * 1024 ** 2);
+    expect(limit({ groupMemoryBytes: 800 * 1024 ** 2 })).toBe(800 * 1024 ** 2);
+    expect(limit({ memoryBytes: 1792 * 1024 ** 2 })).toBe(896 * 1024 ** 2);
     expect(limit({ memoryBytes: 64 * 1024 ** 3 })).toBe(1024 ** 3);
   });
 

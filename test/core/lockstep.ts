@@ -374,9 +374,13 @@ export class Lockstep {
   }
 }
 
-/** What the core tells of it now: a value whose return was never told ends under its old version. */
+/** What the core tells of it now. A value whose return was never told ends under its old version. */
 function owedPattern(owed: OwedFact, state: Model['state']): FactPattern {
   let { pattern } = owed;
+  if (pattern.kind === 'entry.reverted') {
+    const { deadline, holder } = owed.lease;
+    pattern = { ...pattern, deadline, holder };
+  }
   if (pattern.kind === 'entry.ended' && owed.value?.revert !== undefined) {
     pattern = { ...pattern, dot: owed.value.revert.unrevertedDot };
   }

@@ -29,7 +29,7 @@ describe('CBOR from outside', () => {
     ['a simple value', 'e0'],
     ['a reserved length', '1c'],
     ['a key that is a number', 'a1 01 01'],
-    ['nesting without measure', '81'.repeat(40) + '00'],
+    ['nesting without measure', `${'81'.repeat(40)}00`],
     ['half a float', 'fb 00 00'],
   ])('%s is malformed', (_what, text) => {
     expect(decodeDocument('cbor', hex(text))).toMatchObject({ refusal: { refused: 'malformed-body' } });

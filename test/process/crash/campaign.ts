@@ -35,6 +35,8 @@ export interface Figures {
   readonly requests: number;
   readonly events: number;
   readonly endings: number;
+  /** Resyncs that had to be. */
+  readonly gaps: number;
   readonly restarts: number;
   readonly snapshots: number;
   readonly segments: number;
@@ -51,6 +53,8 @@ export class Campaign {
   #watcher: Watcher | undefined;
   #sidecar: Sidecar | undefined;
   #work: Promise<unknown> = Promise.resolve();
+  /** In this run, the watcher got its place back. */
+  #watched = false;
   #snapshots = 0;
   #segments = 0;
 
@@ -75,6 +79,7 @@ export class Campaign {
       requests: this.#neighbours.reduce((sum, { requests }) => sum + requests, 0),
       events: this.#chronicle.events,
       endings: this.#chronicle.endings,
+      gaps: this.#chronicle.gaps,
       restarts: this.#runs.length - 1,
       snapshots: this.#snapshots,
       segments: this.#segments,
@@ -92,22 +97,21 @@ export class Campaign {
     const readyAt = performance.now();
     this.#sidecar = sidecarOf(program, urls ?? []);
     let actor: string | undefined;
+    this.#watched = false;
     try {
       if (urls === undefined) throw new Lost('It ended before it was ready');
       const status = await ask(this.#sidecar.url, 'GET', '/v1/status');
       actor = jsonOf(status).actor;
       this.#watcher ??= new Watcher(this.#chronicle, String(status.headers['leasehold-cursor']));
       await this.#watcher.follow(this.#sidecar.url);
+      this.#watched = true;
       await Promise.all(this.#neighbours.map((each) => each.resume(this.#sidecar!.url)));
     } catch (error) {
       if (!(error instanceof Lost)) throw error;
       if (failpoint === undefined) throw new Error(`The sidecar does not start again: ${program.err()}`);
     }
+    if (!this.#watched) this.#chronicle.mayHaveGap = true;
     this.#runs.push({ actor, launchedAt, readyAt });
-  }
-
-  get watcherCursor(): string | undefined {
-    return this.#watcher?.cursor;
   }
 
   #launch(failpoint?: string): Program {
@@ -143,6 +147,7 @@ export class Campaign {
   async #gone(): Promise<void> {
     await this.#work;
     await this.#watcher?.ended();
+    if (this.#watched) this.#chronicle.mayHaveGap = false;
   }
 
   /** Takes down how far the journal has got in this run. */
