@@ -95,9 +95,10 @@ async function journalRate(): Promise<number> {
   let snapshot: Promise<void> | undefined;
   const startedAt = performance.now();
   for (let group = 0; group < GROUPS; group += 1) {
-    for (let index = 0; index < GROUP; index += 1) journal.append(record, 0, RECORD_BYTES);
+    let position = 0;
+    for (let index = 0; index < GROUP; index += 1) position = journal.append(record, 0, RECORD_BYTES);
     journal.commit(group, group);
-    await synced(journal);
+    await synced(journal, position);
     if (snapshot === undefined && journal.shouldSnapshot()) {
       snapshot = compact(journal).then(() => {
         snapshot = undefined;
@@ -111,12 +112,11 @@ async function journalRate(): Promise<number> {
   return (GROUPS * GROUP * 1_000) / tookMs;
 }
 
-function synced(journal: Journal): Promise<void> {
-  const wanted = journal.writtenPosition;
+function synced(journal: Journal, position: number): Promise<void> {
   return new Promise((resolve, reject) => {
     journal.onFailure = reject;
     journal.onAdvance = () => {
-      if (journal.syncedPosition >= wanted) resolve();
+      if (journal.syncedPosition >= position) resolve();
     };
     journal.requestSync();
   });

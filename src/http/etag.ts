@@ -30,7 +30,7 @@ function parseTags(header: string, text: string, comparison: 'strong' | 'weak'):
     at = MEMBER.lastIndex;
     if (match[2] === undefined) continue;
     members++;
-    if (match[1] === undefined || comparison !== undefined) tags.push(match[2]);
+    if (match[1] === undefined || comparison === 'weak') tags.push(match[2]);
   }
   return members === 0 ? malformed(header) : tags;
 }

@@ -6,7 +6,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { once } from 'node:events';
 import { connect, type AddressInfo } from 'node:net';
-import { unlink } from 'node:fs/promises';
+import { lstat, unlink } from 'node:fs/promises';
 import type { FeedPort, Service } from '../engine/service.ts';
 import { Connections, SWEEP_MS } from './connections.ts';
 import { Dispatch } from './dispatch.ts';
@@ -107,7 +107,7 @@ class NodeHttpServer implements HttpServer {
     try {
       await listening(server, place);
     } catch (error) {
-      if (address.kind !== 'unix' || !isInUse(error) || (await answers(address.path))) throw error;
+      if (address.kind !== 'unix' || !isInUse(error) || !(await isLeftBehind(address.path))) throw error;
       await unlink(address.path);
       await listening(server, place);
     }
@@ -168,15 +168,17 @@ function isInUse(error: unknown): boolean {
   return error instanceof Error && 'code' in error && error.code === 'EADDRINUSE';
 }
 
-/** Whether a process listens behind this socket file. */
-function answers(path: string): Promise<boolean> {
+/** Whether this is a socket file behind which no process listens any more. */
+async function isLeftBehind(path: string): Promise<boolean> {
+  // Connecting to an ordinary file is refused too, and that file is somebody's.
+  if (!(await lstat(path)).isSocket()) return false;
   return new Promise((resolve) => {
     const socket = connect(path);
     socket.once('connect', () => {
       socket.destroy();
-      resolve(true);
+      resolve(false);
     });
-    socket.once('error', (error: NodeJS.ErrnoException) => resolve(error.code !== 'ECONNREFUSED'));
+    socket.once('error', (error: NodeJS.ErrnoException) => resolve(error.code === 'ECONNREFUSED'));
   });
 }
 

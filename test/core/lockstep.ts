@@ -297,7 +297,7 @@ export class Lockstep {
       }
       const lease = all[index];
       if (lease === undefined) fail('Should not be on the page', { command, view });
-      this.#match(model.leaseView(lease as Lease), view, command);
+      this.#match(model.rememberedView(lease as Lease), view, command);
       index += 1;
     }
     expect(actual.leases.length).toBeLessThanOrEqual(limit);
@@ -334,6 +334,10 @@ export class Lockstep {
   #differs(expected: unknown, actual: unknown, path = 'it'): string {
     if (typeof expected === 'function') return this.#differs(expected(), actual, path);
     if (isAnything(expected) || expected === actual) return '';
+    if (isChoice(expected)) {
+      const found = expected.oneOf.map((each) => this.#differs(each, actual, path));
+      return found.includes('') ? '' : (found[0] as string);
+    }
     if (isRefusalPrediction(expected)) {
       const { refused } = actual as Observed;
       return expected.refusedWith.has(refused as RefusalCode) ? '' : `${path}.refused`;
@@ -360,6 +364,8 @@ export class Lockstep {
   }
 
   #learn(expected: unknown, actual: unknown): void {
+    // Choices are between leases, and their words are known.
+    if (isChoice(expected)) return;
     if (isName(expected)) {
       const text = wordOf(actual);
       if (expected.text !== undefined && expected.text !== text) fail('Two words for one', actual);
@@ -389,6 +395,10 @@ function owedPattern(owed: OwedFact, state: Model['state']): FactPattern {
     pattern = { ...pattern, cause: wasDown ? 'downtime' : undefined };
   }
   return pattern;
+}
+
+function isChoice(value: unknown): value is { readonly oneOf: readonly unknown[] } {
+  return typeof value === 'object' && value !== null && 'oneOf' in value;
 }
 
 function isRefusalPrediction(value: unknown): value is { refusedWith: ReadonlySet<RefusalCode> } {

@@ -391,7 +391,7 @@ export class Model {
         const lease = this.#known(command.id, observed);
         return lease === undefined
           ? refused('lease-not-found')
-          : { reply: { lease: this.leaseView(lease) } };
+          : { reply: { lease: this.rememberedView(lease) } };
       }
       case 'list-leases':
         return this.#listLeases(command);
@@ -408,6 +408,20 @@ export class Model {
       case 'batch':
         return this.#batch(command, observed);
     }
+  }
+
+  /** An ending that may be forgotten leaves the one before it, of the same id, to be shown. */
+  rememberedView(lease: Lease): unknown {
+    const older = this.state.leases.filter(({ id, live }) => id.text === lease.id.text && !live);
+    older.splice(older.indexOf(lease));
+    const views = [this.leaseView(lease)];
+    for (let newest = lease; !newest.live && this.mayForget(newest); ) {
+      const before = older.pop();
+      if (before === undefined) break;
+      views.push(this.leaseView(before));
+      newest = before;
+    }
+    return { oneOf: views };
   }
 
   leaseView(lease: Lease): unknown {

@@ -2,7 +2,7 @@
 import type { Ask } from '../requests.ts';
 import { Lease, type World } from './belief.ts';
 import { type Change, type Outcome, unexpected } from './change.ts';
-import { type Span, slackMs } from './span.ts';
+import type { Span } from './span.ts';
 
 const JSON_TYPE = { 'content-type': 'application/json' };
 
@@ -35,12 +35,16 @@ export class GrantLease implements Change {
 
   acknowledge(world: World, outcome: Outcome, effect: Span, told: Span): string | undefined {
     const { id, ttlMs } = this.#body;
-    // A repeat is told of the end of what the first one was granted.
-    const over = effect.to - effect.from + slackMs() > ttlMs;
-    if (outcome.code === 'lease-ended' && over) return undefined;
-    if (outcome.status !== 201) return unexpected(outcome);
     const lease = new Lease(id, true, effect, ttlMs);
     lease.certain = true;
+    if (outcome.code === 'lease-ended') {
+      // A repeat is told of the end of what the first one was granted.
+      if (lease.surelyLiveUntil(effect.to)) return unexpected(outcome);
+      world.grant(id, lease);
+      world.forget(lease);
+      return undefined;
+    }
+    if (outcome.status !== 201) return unexpected(outcome);
     world.grant(id, lease);
     return lease.told(outcome.remainingMs ?? Number.NaN, told);
   }
