@@ -3,9 +3,12 @@
  * forgotten when no row holds it any more, so the table stays as small as the history that is
  * still alive.
  */
+const encoder = new TextEncoder();
+
 export class Actors {
   readonly #text: string[] = [''];
   readonly #bytes: Uint8Array[] = [new Uint8Array(8)];
+  readonly #implicitIdPrefix: Uint8Array[] = [new Uint8Array(0)];
   readonly #references: number[] = [0];
   readonly #free: number[] = [];
   readonly #numbers = new Map<string, number>();
@@ -28,6 +31,7 @@ export class Actors {
     const number = this.#free.pop() ?? this.#text.length;
     this.#text[number] = actor;
     this.#bytes[number] = actorBytes(actor);
+    this.#implicitIdPrefix[number] = encoder.encode(`i-${actor}-`);
     this.#references[number] = 0;
     this.#numbers.set(actor, number);
     return number;
@@ -45,6 +49,11 @@ export class Actors {
   /** Eight bytes, big-endian. */
   bytes(number: number): Uint8Array {
     return this.#bytes[number]!;
+  }
+
+  /** What the ids of implicit leases begin with that this actor made. */
+  implicitIdPrefix(number: number): Uint8Array {
+    return this.#implicitIdPrefix[number]!;
   }
 
   retain(number: number): void {

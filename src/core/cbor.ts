@@ -111,6 +111,25 @@ export class CborWriter {
     this.textBytes(encoded, 0, encoded.length);
   }
 
+  /** Text made of a prefix in ASCII and a number in decimal. */
+  prefixedNumber(prefix: Uint8Array, value: number): void {
+    let digits = 1;
+    for (let rest = value; rest >= 10; rest = Math.floor(rest / 10)) digits++;
+    this.ensure(prefix.length + digits + 9);
+    this.#head(TEXT, prefix.length + digits);
+    const bytes = this.bytes;
+    let at = this.end;
+    for (let index = 0; index < prefix.length; index++) bytes[at++] = prefix[index]!;
+    at += digits;
+    this.end = at;
+    let rest = value;
+    for (let left = digits; left > 0; left--) {
+      const next = Math.floor(rest / 10);
+      bytes[--at] = 0x30 + (rest - next * 10);
+      rest = next;
+    }
+  }
+
   optionalText(value: string | undefined): void {
     if (value === undefined) this.null();
     else this.text(value);

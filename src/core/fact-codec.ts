@@ -118,9 +118,15 @@ export class FactWriter extends CborWriter {
     this.double(this.at);
     this.double(this.wallMs);
     this.raw(namespace.encodedName, 0, namespace.encodedName.length);
-    this.text(this.#leases.id(lease));
-    if (this.#leases.isImplicit(lease)) this.text('');
-    else this.text(this.#leases.holder(lease));
+    const leases = this.#leases;
+    if (leases.isImplicit(lease)) {
+      const prefix = this.#actors.implicitIdPrefix(leases.originActor[lease]!);
+      this.prefixedNumber(prefix, leases.originSeq[lease]!);
+      this.text('');
+    } else {
+      this.text(leases.id(lease));
+      this.text(leases.holder(lease));
+    }
   }
 
   #finish(namespace: Namespace, valueAt = 0): void {

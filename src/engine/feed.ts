@@ -23,6 +23,8 @@ interface Stretch {
 }
 
 const EMPTY_BYTE_STRING = 0x40;
+/** Up to here a loop beats making a view and calling out; most facts are smaller. */
+const LOOP_BYTES_MAX = 256;
 
 export class Feed implements FeedPort {
   readonly #limits: FeedLimits;
@@ -70,11 +72,14 @@ export class Feed implements FeedPort {
     return this.#cursorAt(this.#visible);
   }
 
-  /** Cursor of a reader that has seen everything before `index`. */
+  /**
+   * Cursor of a reader that has seen everything before `index`. Between two runs it is named by the
+   * earlier one: nothing of the later one may have reached the journal yet.
+   */
   #cursorAt(index: number): string {
     let stretch = this.#stretches[0]!;
     for (const candidate of this.#stretches) {
-      if (candidate.firstIndex <= index) stretch = candidate;
+      if (candidate.firstIndex < index) stretch = candidate;
     }
     return `${stretch.actor}.${stretch.firstSequence + (index - stretch.firstIndex) - 1}`;
   }
@@ -95,9 +100,9 @@ export class Feed implements FeedPort {
     this.#makeRoom(length, at);
     const slot = this.#head % this.#limits.facts;
     if (valueAt === 0) {
-      this.#ring.set(bytes.subarray(start, end), offset);
+      this.#copy(bytes, start, end, offset);
     } else {
-      this.#ring.set(bytes.subarray(start, valueAt), offset);
+      this.#copy(bytes, start, valueAt, offset);
       this.#ring[offset + length - 1] = EMPTY_BYTE_STRING;
     }
     this.#offsets[slot] = this.#written;
@@ -106,6 +111,15 @@ export class Feed implements FeedPort {
     this.#written += length;
     const stretch = this.#stretches.at(-1)!;
     return stretch.firstSequence + (this.#head++ - stretch.firstIndex);
+  }
+
+  #copy(bytes: Uint8Array, start: number, end: number, offset: number): void {
+    const ring = this.#ring;
+    if (end - start > LOOP_BYTES_MAX) {
+      ring.set(bytes.subarray(start, end), offset);
+      return;
+    }
+    for (let from = start, to = offset; from < end; from++, to++) ring[to] = bytes[from]!;
   }
 
   #makeRoom(length: number, at: number): void {

@@ -4,7 +4,9 @@
  * in memory, from which it can crash and come back.
  */
 import { expect } from 'vitest';
-import type { BatchReply, Command, EntryPage, LeasePage } from '../../src/core/command.ts';
+import type {
+  BatchReply, Command, EntryPage, LeasePage, ListLeasesCommand,
+} from '../../src/core/command.ts';
 import type { CoreOptions } from '../../src/core/contract.ts';
 import { Core } from '../../src/core/core.ts';
 import { decodeFact } from '../../src/core/fact-codec.ts';
@@ -251,8 +253,7 @@ export class Lockstep {
       return;
     }
     if (command.op === 'list-leases' && !('refused' in actual)) {
-      const { page, limit } = prediction.reply as { page: Lease[]; limit: number };
-      this.#checkLeasePage(command.state ?? 'live', page, limit, actual as LeasePage, command);
+      this.#checkLeasePage(command, prediction.reply as Lease[], actual as LeasePage);
       return;
     }
     if (command.op === 'batch' && !('refused' in actual)) {
@@ -280,31 +281,41 @@ export class Lockstep {
     });
   }
 
-  /** Remembered endings may be missing once they are old; nothing else may. */
   #checkLeasePage(
-    state: 'live' | 'ended',
+    command: ListLeasesCommand,
     all: readonly Lease[],
-    limit: number,
     actual: LeasePage,
-    command: Command,
   ): void {
-    const { model } = this;
-    let index = 0;
-    for (const view of actual.leases) {
-      while (state === 'ended' && index < all.length && all[index]?.id.text !== view.id) {
-        if (!model.mayForget(all[index] as Lease)) fail('Left out of the page', { command, lease: all[index] });
-        index += 1;
-      }
-      const lease = all[index];
-      if (lease === undefined) fail('Should not be on the page', { command, view });
-      this.#match(model.rememberedView(lease as Lease), view, command);
-      index += 1;
+    const { leases, last } = actual;
+    expect(leases.length).toBeLessThanOrEqual(command.limit);
+    if (last !== undefined) expect(last).toBe(leases.at(-1)?.id);
+    if (command.state !== 'ended') {
+      const page = all.slice(0, command.limit);
+      this.#match(page.map((lease) => this.model.leaseView(lease)), leases, command);
+      expect(last !== undefined).toBe(all.length > page.length);
+      return;
     }
-    expect(actual.leases.length).toBeLessThanOrEqual(limit);
-    const left = all.slice(index).filter((lease) => state === 'live' || !model.mayForget(lease));
-    if (left.length > 0) expect(actual.last).toBe(actual.leases.at(-1)?.id);
-    if (left.length > 0) expect(actual.leases.length).toBe(limit);
-    if (actual.last !== undefined) expect(all.length).toBeGreaterThan(limit);
+    this.#checkEndedPage(command, all, actual);
+  }
+
+  /** Remembered endings may be missing once they are old; nothing else may. */
+  #checkEndedPage(command: ListLeasesCommand, all: readonly Lease[], actual: LeasePage): void {
+    const { model } = this;
+    const { leases, last } = actual;
+    const ids = leases.map(({ id }) => id);
+    expect(ids).toEqual([...new Set(ids)].sort());
+    for (const view of leases) {
+      const lease = model.find(view.id);
+      if (lease === undefined || lease.live) fail('Should not be on the page', { command, view });
+      this.#match(model.rememberedView(lease), view, command);
+      expect(command.namespace ?? view.namespace).toBe(view.namespace);
+      expect(command.holder ?? view.holder).toBe(view.holder);
+    }
+    for (const lease of all) {
+      const id = lease.id.text as string;
+      if (ids.includes(id) || (last !== undefined && id > last) || model.mayForget(lease)) continue;
+      fail('Left out of the page', { command, lease });
+    }
   }
 
   #noteContext(command: Command, actual: object, seen = 0): void {

@@ -893,23 +893,22 @@ export class Model {
     return { reply: { entries, last: keys.length > page.length ? page.at(-1) : undefined } };
   }
 
-  /** Live leases exactly; of ended ones, those that were told and must still be remembered. */
+  /** All that the page may begin with, in order: live leases, or those whose ending was told. */
   #listLeases(command: ListLeasesCommand): Prediction {
     if (command.limit < 1 || command.limit > this.#options.limits.pageItems) {
       return refused('invalid-request');
     }
     const wantsLive = (command.state ?? 'live') === 'live';
-    const ids = new Map<string, Lease>();
-    for (const lease of this.state.leases) ids.set(lease.id.text as string, lease);
-    const leases = [...ids.values()]
-      .map((lease) => this.find(lease.id.text as string) as Lease)
+    const ids = new Set(this.state.leases.map((lease) => lease.id.text as string));
+    const leases = [...ids]
+      .map((id) => this.find(id) as Lease)
       .filter((lease) => lease.live === wantsLive && (!lease.implicit || command.implicit === true))
       .filter((lease) => command.namespace === undefined || lease.namespace === command.namespace)
       .filter((lease) => command.holder === undefined || lease.holder === command.holder)
       .filter((lease) => command.after === undefined || (lease.id.text as string) > command.after)
       .filter((lease) => lease.live || lease.endedAt !== undefined)
       .sort((left, right) => ((left.id.text as string) < (right.id.text as string) ? -1 : 1));
-    return { reply: { page: leases, limit: command.limit } };
+    return { reply: leases };
   }
 
   /* ---- batch ----------------------------------------------------------------------------- */

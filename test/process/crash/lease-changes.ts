@@ -87,7 +87,11 @@ export class RenewLease implements Change {
   }
 
   acknowledge(world: World, outcome: Outcome, effect: Span, told: Span): string | undefined {
-    if (outcome.code === 'lease-ended') return overNow(world, this.#lease, effect);
+    if (outcome.code === 'lease-ended') {
+      // A repeat is told of the end, also when the first one did renew it.
+      if (effect.from < told.from) this.#lease.perhapsRenewed(effect, this.#ttlMs);
+      return overNow(world, this.#lease, effect);
+    }
     if (outcome.status !== 200) return unexpected(outcome);
     this.#lease.renewed(effect, this.#ttlMs);
     return this.#lease.told(outcome.remainingMs ?? Number.NaN, told);
