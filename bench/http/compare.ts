@@ -18,7 +18,7 @@ const ROUNDS = quick ? 2 : 7;
 const WARM_UP = quick ? 2_000 : 50_000;
 const MANY = 32;
 /** Requests of one measurement; of the slow ones fewer. */
-const REQUESTS = quick ? 2_000 : 20_000;
+const REQUESTS = quick ? 2_000 : 40_000;
 
 const CONFIGURATION = `namespaces:
   memory: { owner: bench, durability: memory }

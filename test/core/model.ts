@@ -926,7 +926,9 @@ export class Model {
     if (results.every((each) => 'reply' in each)) {
       return { reply: { applied: results.length, results } };
     }
-    this.state = before;
+    // What was read on the way has been seen all the same: its words stay known.
+    const { etags, stamp } = this.state;
+    this.state = { ...before, etags, stamp };
     return { refusedWith: new Set(['batch-refused']), members: { results } };
   }
 }

@@ -53,8 +53,8 @@ export class Campaign {
   #watcher: Watcher | undefined;
   #sidecar: Sidecar | undefined;
   #work: Promise<unknown> = Promise.resolve();
-  /** In this run, the watcher got its place back. */
-  #watched = false;
+  /** Events told before this run. */
+  #eventsBefore = 0;
   #snapshots = 0;
   #segments = 0;
 
@@ -70,7 +70,7 @@ export class Campaign {
   }
 
   /** What is wrong so far. */
-  get wrong(): string[] {
+  get wrong(): readonly string[] {
     return [...this.#chronicle.wrong, ...this.#neighbours.flatMap(({ wrong }) => wrong)];
   }
 
@@ -97,20 +97,17 @@ export class Campaign {
     const readyAt = performance.now();
     this.#sidecar = sidecarOf(program, urls ?? []);
     let actor: string | undefined;
-    this.#watched = false;
     try {
       if (urls === undefined) throw new Lost('It ended before it was ready');
       const status = await ask(this.#sidecar.url, 'GET', '/v1/status');
       actor = jsonOf(status).actor;
       this.#watcher ??= new Watcher(this.#chronicle, String(status.headers['leasehold-cursor']));
       await this.#watcher.follow(this.#sidecar.url);
-      this.#watched = true;
       await Promise.all(this.#neighbours.map((each) => each.resume(this.#sidecar!.url)));
     } catch (error) {
       if (!(error instanceof Lost)) throw error;
       if (failpoint === undefined) throw new Error(`The sidecar does not start again: ${program.err()}`);
     }
-    if (!this.#watched) this.#chronicle.mayHaveGap = true;
     this.#runs.push({ actor, launchedAt, readyAt });
   }
 
@@ -125,8 +122,10 @@ export class Campaign {
   /** Has the clients work for so long, then kills the sidecar, wherever it is. */
   async killAfter(workMs: number): Promise<void> {
     this.#begin();
-    await sleep(workMs);
+    // Asked some time before, so that the kill has nothing to do with an answer.
+    await sleep(workMs / 2);
     await this.#count();
+    await sleep(workMs / 2);
     await this.#sidecar!.kill();
     await this.#gone();
   }
@@ -147,7 +146,8 @@ export class Campaign {
   async #gone(): Promise<void> {
     await this.#work;
     await this.#watcher?.ended();
-    if (this.#watched) this.#chronicle.mayHaveGap = false;
+    this.#chronicle.mayHaveGap = this.#chronicle.events === this.#eventsBefore;
+    this.#eventsBefore = this.#chronicle.events;
   }
 
   /** Takes down how far the journal has got in this run. */
