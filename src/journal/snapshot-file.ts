@@ -159,7 +159,7 @@ export class SnapshotFile implements SnapshotWriter {
 
   async #flush(): Promise<void> {
     this.#write();
-    await this.#writing;
+    while (this.#writing !== undefined) await this.#writing;
   }
 
   #write(): void {
@@ -167,7 +167,6 @@ export class SnapshotFile implements SnapshotWriter {
     if (this.#fd === undefined || this.#buffer.firstBytes > 0) this.#writing = this.#drain();
   }
 
-  /** Ends in the very moment nothing is left, so that no frame is sealed between its last look and its end. */
   async #drain(): Promise<void> {
     try {
       await this.#writeQueued();
@@ -176,6 +175,8 @@ export class SnapshotFile implements SnapshotWriter {
     } finally {
       this.#writing = undefined;
     }
+    // Whoever was woken by the last write may have appended before this one counted as ended.
+    this.#write();
   }
 
   async #writeQueued(): Promise<void> {

@@ -51,6 +51,21 @@ test('many frames come back in order', async () => {
   expect((await readBack(disk)).records).toEqual(texts.map((text) => `*${text}`));
 });
 
+test('a caller that fills the queue again whenever it is woken gets to the end', async () => {
+  const journal = await startJournal(disk);
+  const texts = Array.from({ length: 9000 }, (_, index) => `${index}-${'x'.repeat(500)}`);
+  const writer = journal.beginSnapshot(1, 1);
+  let waits = 0;
+  for (const text of texts) {
+    if (appendTo(writer, text)) continue;
+    waits++;
+    await writer.drained();
+  }
+  await writer.finish();
+  expect(waits).toBeGreaterThan(2);
+  expect((await readBack(disk)).records).toHaveLength(texts.length);
+});
+
 test('the writer asks its caller to wait while the disk is behind', async () => {
   const journal = await startJournal(disk);
   const writer = journal.beginSnapshot(1, 1);
