@@ -79,7 +79,20 @@ export function hashBytes(seed: number, bytes: Uint8Array, start: number, end: n
   for (let index = start; index < end; index++) {
     hash = Math.imul(hash ^ bytes[index]!, 0x01000193);
   }
-  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
+  return finish(hash);
+}
+
+/** The same for text in ASCII, without making its bytes. */
+export function hashAscii(seed: number, text: string): number {
+  let hash = seed ^ 0x811c9dc5;
+  for (let index = 0; index < text.length; index++) {
+    hash = Math.imul(hash ^ text.charCodeAt(index), 0x01000193);
+  }
+  return finish(hash);
+}
+
+function finish(value: number): number {
+  let hash = Math.imul(value ^ (value >>> 16), 0x85ebca6b);
   hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
   return (hash ^ (hash >>> 16)) >>> 0;
 }

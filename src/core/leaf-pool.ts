@@ -14,8 +14,8 @@ export const MERGE_SLOTS = 96;
 const MERGED_PAIR_SLOTS = MERGE_SLOTS / 2 + 2;
 const CHUNK_LEAVES = 64;
 const CHUNK_BYTES = CHUNK_LEAVES * LEAF_SLOTS * 4;
-/** One for each namespace, whose numbers fit in a byte, and one for the leases. */
-const INDEXES_MAX = 256;
+/** Namespace numbers are 16 bits wide; a byte for each possible leaf is all that this costs. */
+const INDEXES_MAX = 65_536;
 
 /** Most leaves that `slots` slots can be spread over by `indexes` indexes. */
 export function worstCaseLeaves(slots: number, indexes: number): number {
@@ -42,7 +42,7 @@ export class LeafPool {
   }
 
   /** Bytes of all chunks and counts when as many leaves are in use as there can be. */
-  static worstCaseBytes(slots: number, indexes = INDEXES_MAX): number {
+  static worstCaseBytes(slots: number, indexes: number): number {
     const leaves = worstCaseLeaves(slots, indexes);
     return Math.ceil(leaves / CHUNK_LEAVES) * CHUNK_BYTES + leaves;
   }

@@ -12,7 +12,7 @@
  * (`draining`), then as memory of the ending until age or number push it out.
  */
 import type { Actors } from './actors.ts';
-import { hashBytes, hashOrigin, KeyIndex } from './key-index.ts';
+import { hashAscii, hashBytes, hashOrigin, KeyIndex } from './key-index.ts';
 import { OrderedIndex } from './ordered-index.ts';
 import type { Slab } from './slab.ts';
 import { Slots } from './slots.ts';
@@ -29,6 +29,7 @@ const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 const float = new Float64Array(1);
 const floatBytes = new Uint8Array(float.buffer);
+const NO_LABELS: Readonly<Record<string, string>> = Object.freeze({});
 const IMPLICIT_ID = /^i-([0-9a-f]{16})-([0-9]{1,16})$/;
 
 export class LeaseTable {
@@ -120,16 +121,16 @@ export class LeaseTable {
     const chunk = this.slab.chunkOf(ref);
     const at = this.slab.offsetOf(ref);
     const start = at + DETAIL_HEADER_BYTES + (chunk[at]! | (chunk[at + 1]! << 8));
-    return decoder.decode(chunk.subarray(start, start + (chunk[at + 2]! | (chunk[at + 3]! << 8))));
+    return shortText(chunk, start, chunk[at + 2]! | (chunk[at + 3]! << 8));
   }
 
   labels(slot: number): Readonly<Record<string, string>> {
     const ref = this.detail[slot]!;
-    if (ref === 0) return {};
+    if (ref === 0) return NO_LABELS;
     const chunk = this.slab.chunkOf(ref);
     const at = this.slab.offsetOf(ref);
     const length = chunk[at + 4]! | (chunk[at + 5]! << 8);
-    if (length === 0) return {};
+    if (length === 0) return NO_LABELS;
     const start =
       at + DETAIL_HEADER_BYTES + (chunk[at]! | (chunk[at + 1]! << 8)) +
       (chunk[at + 2]! | (chunk[at + 3]! << 8));
@@ -208,23 +209,35 @@ export class LeaseTable {
 
   /** The row of an id, whatever its state; 0 for none. A live row wins over a remembered one. */
   find(id: string): number {
-    const implicit = IMPLICIT_ID.exec(id);
+    const implicit = id.startsWith('i-') ? IMPLICIT_ID.exec(id) : null;
     if (implicit !== null) {
       const actor = this.#actors.find(implicit[1]!);
       const found = actor === 0 ? 0 : this.#findOrigin(actor, Number(implicit[2]));
       if (found !== 0) return found;
     }
-    const bytes = encoder.encode(id);
-    let slot = this.index.first(hashBytes(this.#hashSeed, bytes, 0, bytes.length));
+    let slot = this.index.first(hashAscii(this.#hashSeed, id));
     let remembered = 0;
     while (slot !== 0) {
-      if (this.detail[slot] !== 0 && this.id(slot) === id) {
+      if (this.detail[slot] !== 0 && this.#hasId(slot, id)) {
         if (this.state[slot] === LIVE) return slot;
         if (remembered === 0 || this.isNewer(slot, remembered)) remembered = slot;
       }
       slot = this.index.after(slot);
     }
     return remembered;
+  }
+
+  #hasId(slot: number, id: string): boolean {
+    const ref = this.detail[slot]!;
+    const chunk = this.slab.chunkOf(ref);
+    const at = this.slab.offsetOf(ref);
+    const length = id.length;
+    if ((chunk[at]! | (chunk[at + 1]! << 8)) !== length) return false;
+    const start = at + DETAIL_HEADER_BYTES;
+    for (let index = 0; index < length; index++) {
+      if (chunk[start + index] !== id.charCodeAt(index)) return false;
+    }
+    return true;
   }
 
   /** Of two leases that had one id in turn: whether `left` had it after `right`. */
@@ -263,6 +276,14 @@ export function implicitId(actor: string, seq: number): string {
 
 export function explicitId(actor: string, seq: number): string {
   return `l-${actor}-${seq}`;
+}
+
+/** Text from its UTF-8: short and mostly ASCII, where a loop beats the decoder's call. */
+function shortText(bytes: Uint8Array, start: number, length: number): string {
+  for (let index = start; index < start + length; index++) {
+    if (bytes[index]! > 0x7f) return decoder.decode(bytes.subarray(start, start + length));
+  }
+  return ascii(bytes, start, length);
 }
 
 function ascii(bytes: Uint8Array, start: number, length: number): string {

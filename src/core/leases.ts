@@ -35,13 +35,14 @@ export function ttlRefusal(namespace: Namespace, ttlMs: number): Refusal | undef
   );
 }
 
-export function leaseView(state: State, lease: number): LeaseView {
+/** `id`, where the caller has it at hand, saves reading it back. */
+export function leaseView(state: State, lease: number, id = state.leases.id(lease)): LeaseView {
   const { leases } = state;
   const live = leases.isLive(lease, state.now);
   const deadline = leases.deadline[lease]!;
   const remainingMs = live ? Math.floor(deadline - state.now) : 0;
   const view: LeaseView = {
-    id: leases.id(lease),
+    id,
     namespace: state.namespaceOfLease(lease).contract.name,
     holder: leases.holder(lease),
     state: live ? 'live' : 'ended',
@@ -180,7 +181,7 @@ export function renew(state: State, command: RenewCommand): RenewReply | Refusal
   }
   const wanted = state.now + (command.ttlMs ?? leases.ttlMs[lease]!);
   const capped = extendLease(state, namespace, lease, wanted);
-  return { lease: leaseView(state, lease), capped };
+  return { lease: leaseView(state, lease, command.id), capped };
 }
 
 /** Moves the deadline to `wanted`, never back, never past the lifetime; true when that capped it. */

@@ -18,6 +18,7 @@ const POLL_MS = 10;
 
 const running = new Set<ChildProcess>();
 const directories = new Set<string>();
+let lastActions: (() => void)[] = [];
 process.once('exit', () => {
   for (const child of running) child.kill('SIGKILL');
 });
@@ -32,6 +33,7 @@ export interface Ended {
 export interface Program {
   readonly pid: number;
   readonly child: ChildProcess;
+  /** Everything it has written on stdout, and on stderr. */
   readonly out: () => string;
   readonly err: () => string;
   readonly ended: Promise<Ended>;
@@ -46,12 +48,19 @@ export function scratchDirectory(): string {
   return directory;
 }
 
+/** Has `action` done by `cleanUp`, when nothing runs any more and before directories go. */
+export function beforeLeaving(action: () => void): void {
+  lastActions.push(action);
+}
+
 /** Kills what still runs and removes every scratch directory: for `afterEach`. */
 export async function cleanUp(): Promise<void> {
   for (const child of [...running]) {
     child.kill('SIGKILL');
     await once(child, 'close');
   }
+  for (const action of lastActions) action();
+  lastActions = [];
   for (const directory of directories) rmSync(directory, { recursive: true, force: true });
   directories.clear();
 }
@@ -134,6 +143,8 @@ export function launch(settings: SidecarSettings): Program {
     LEASEHOLD_LISTEN: '127.0.0.1:0',
     LEASEHOLD_DATA_DIR: settings.dataDirectory,
     LEASEHOLD_NAME: 'tested',
+    // However little memory the machine of the tests has.
+    LEASEHOLD_MEMORY_LIMIT_MB: '2048',
     ...settings.environment,
   };
   if (settings.configuration !== undefined) {

@@ -3,9 +3,9 @@
  * sense by itself (each entry's versions follow one another, each grant ends once, nothing is told
  * twice), and it must agree with what the clients believe.
  *
- * A `resync` is wrong unless a whole run went by of which the watcher was told nothing: that one may
- * have written a snapshot and deleted what the watcher's cursor refers to. What is told of a thing
- * for the first time after such a gap cannot be compared with what came before.
+ * A `resync` is wrong unless the run before was killed at a failpoint: that one may have died right
+ * after a snapshot, and then nothing that a cursor could refer to is held any more. What is told of
+ * a thing for the first time after such a gap cannot be compared with what came before.
  */
 import type { Fate, Lease, Run } from './belief.ts';
 import { monotonicOf, slackMs } from './span.ts';
@@ -55,7 +55,7 @@ export class Chronicle {
   events = 0;
   endings = 0;
   gaps = 0;
-  /** The last run went by without a word. */
+  /** The last run that told anything may have died right after a snapshot. */
   mayHaveGap = false;
 
   /** One event as it stood in the stream. `id` is the cursor after it. */
