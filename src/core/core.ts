@@ -93,7 +93,7 @@ export class Core {
     let left = budget - drainEntries(state, budget);
     if (left > 0) left -= state.wheel.advance(state.now, left, this.#due);
     if (left > 0) left -= state.forgetEnded(left);
-    return left <= 0;
+    return left <= 0 || state.drainFrom < state.draining.length;
   }
 
   readonly #due = (lease: number): number => {

@@ -65,6 +65,8 @@ export interface EntryRestated {
   readonly context: readonly Dot[];
   readonly contentType: string;
   readonly value: Uint8Array;
+  /** Of its lease: an ended one, with entries still to be ended, may share its id with a live one. */
+  readonly origin: Dot;
 }
 export type Restated = LeaseRestated | EntryRestated;
 
@@ -265,10 +267,12 @@ export class FactWriter extends CborWriter {
 
   entryRestated(namespace: Namespace, entry: number): void {
     const entries = this.#entries;
-    this.#beginEntry(ENTRY_RESTATED, 9, namespace, entry);
+    this.#beginEntry(ENTRY_RESTATED, 11, namespace, entry);
     this.double(entries.hlc[entry]!);
     this.#context(entries.context(entry));
     this.#value(entry);
+    const lease = entries.lease[entry]!;
+    this.#dot(this.#leases.originActor[lease]!, this.#leases.originSeq[lease]!);
     this.#finish(namespace);
   }
 
@@ -384,6 +388,7 @@ export function decodeFact(bytes: Uint8Array, start = 0, end = bytes.length): Fa
         kind: 'entry.restated', namespace, lease,
         key: entry.key, dot: entry.dot, born: entry.born, contentType: entry.contentType,
         hlc: reader.double(), context: readContext(reader), value: reader.byteString(),
+        origin: readDot(reader),
       };
     }
     default:

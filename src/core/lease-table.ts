@@ -227,6 +227,19 @@ export class LeaseTable {
     return remembered;
   }
 
+  /** The row of one grant of an id, whoever has the id now; 0 for none. */
+  findGrant(id: string, originActor: number, originSeq: number): number {
+    const implicit = id.startsWith('i-') ? this.#findOrigin(originActor, originSeq) : 0;
+    if (implicit !== 0) return implicit;
+    let slot = this.index.first(hashAscii(this.#hashSeed, id));
+    while (slot !== 0) {
+      const same = this.originActor[slot] === originActor && this.originSeq[slot] === originSeq;
+      if (same && this.detail[slot] !== 0 && this.#hasId(slot, id)) return slot;
+      slot = this.index.after(slot);
+    }
+    return 0;
+  }
+
   #hasId(slot: number, id: string): boolean {
     const ref = this.detail[slot]!;
     const chunk = this.slab.chunkOf(ref);

@@ -183,7 +183,11 @@ function addRun(
 function restoreEntry(state: State, namespace: Namespace, fact: EntryRestated): void {
   state.clock.witness(fact.hlc);
   state.probe.set(namespace.number, fact.key);
-  const lease = findLease(state, fact.lease, fact.kind);
+  const { actor, seq } = fact.origin;
+  const lease = state.leases.findGrant(fact.lease, state.actors.find(actor), seq);
+  if (lease === 0) {
+    throw new RestoreError(`Cannot restore "${fact.key}": its lease "${fact.lease}" is not there`);
+  }
   const cell = state.writeCell(fact.contentType, numbered(state, fact.context), fact.value);
   if (cell === 0) throw new RestoreError(`Cannot restore "${fact.key}": no room for its value`);
   addRun(state, namespace, fact, lease, cell, state.actors.number(fact.dot.actor));

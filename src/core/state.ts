@@ -261,6 +261,8 @@ export class State {
       ] as const;
       this.undo.push(() => {
         leases.deadline[lease] = before[0];
+        // The undone end of a lease hung it up again where this renewal would have had it.
+        if (this.wheel.isScheduled(lease)) this.wheel.schedule(lease, before[0]);
         leases.touchedAt[lease] = before[1];
         leases.renewals[lease] = before[2];
         if (before[3] === 0 && leases.renewalPending[lease] === 1) {

@@ -219,7 +219,6 @@ export function writeValue(state: State, write: ValueWrite): Written | Refusal {
   if (write.context !== undefined) state.clock.witness(write.context.hlc);
   const created = write.rows.length === 0;
   const previousEtag = created ? undefined : etagOf(state, write.rows);
-  const previousRow = write.rows[0] ?? 0;
   const sequence = state.nextSequence();
   const hlc = state.mintHlc();
 
@@ -229,9 +228,8 @@ export function writeValue(state: State, write: ValueWrite): Written | Refusal {
     for (const other of superseded) supersede(state, other);
     state.overwriteEntry(survivor, cell, actors.self, sequence, hlc);
   } else {
-    if (previousRow !== 0 && coverage.covered.length > 0) {
-      previousLease = leases.id(entries.lease[previousRow]!);
-    }
+    const replaced = coverage.covered[0];
+    if (replaced !== undefined) previousLease = leases.id(entries.lease[replaced]!);
     // The first row that gives way is written anew: the key keeps its place in the indexes.
     const reused = superseded[0] ?? 0;
     for (const other of superseded) if (other !== reused) supersede(state, other);
