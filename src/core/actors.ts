@@ -4,10 +4,11 @@
  * still alive.
  */
 const encoder = new TextEncoder();
+const BYTE_STRING_OF_8 = 0x48;
 
 export class Actors {
   readonly #text: string[] = [''];
-  readonly #bytes: Uint8Array[] = [new Uint8Array(8)];
+  readonly #encoded: Uint8Array[] = [new Uint8Array(0)];
   readonly #implicitIdPrefix: Uint8Array[] = [new Uint8Array(0)];
   readonly #references: number[] = [0];
   readonly #free: number[] = [];
@@ -30,7 +31,7 @@ export class Actors {
     if (known !== undefined) return known;
     const number = this.#free.pop() ?? this.#text.length;
     this.#text[number] = actor;
-    this.#bytes[number] = actorBytes(actor);
+    this.#encoded[number] = encodedActor(actor);
     this.#implicitIdPrefix[number] = encoder.encode(`i-${actor}-`);
     this.#references[number] = 0;
     this.#numbers.set(actor, number);
@@ -46,9 +47,9 @@ export class Actors {
     return this.#text[number]!;
   }
 
-  /** Eight bytes, big-endian. */
-  bytes(number: number): Uint8Array {
-    return this.#bytes[number]!;
+  /** Eight bytes, big-endian, as a CBOR byte string: facts copy it. */
+  encoded(number: number): Uint8Array {
+    return this.#encoded[number]!;
   }
 
   /** What the ids of implicit leases begin with that this actor made. */
@@ -67,10 +68,11 @@ export class Actors {
   }
 }
 
-function actorBytes(actor: string): Uint8Array {
-  const bytes = new Uint8Array(8);
+function encodedActor(actor: string): Uint8Array {
+  const bytes = new Uint8Array(9);
+  bytes[0] = BYTE_STRING_OF_8;
   for (let index = 0; index < 8; index++) {
-    bytes[index] = Number.parseInt(actor.slice(index * 2, index * 2 + 2), 16);
+    bytes[index + 1] = Number.parseInt(actor.slice(index * 2, index * 2 + 2), 16);
   }
   return bytes;
 }

@@ -4,13 +4,15 @@
  */
 import type { State } from './state.ts';
 
-const INTEGER = /^-?[0-9]{1,16}$/;
+const INTEGER = /^-?[0-9]+$/;
+/** Leading zeros are allowed, but not without end. */
+const TEXT_BYTES_MAX = 64;
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
 /** undefined: not an integer within ± (2^53 − 1). */
 export function parseInteger(bytes: Uint8Array): number | undefined {
-  if (bytes.length > 17) return undefined;
+  if (bytes.length > TEXT_BYTES_MAX) return undefined;
   const text = decoder.decode(bytes);
   if (!INTEGER.test(text)) return undefined;
   const value = Number(text);

@@ -88,6 +88,8 @@ export class FactWriter extends CborWriter {
   /** Where the value's byte string begins in each, 0 for none or when the feed keeps it. */
   readonly valueAt: number[] = [];
   count = 0;
+  /** Some value among them stays out of the feed. */
+  leavesValuesOut = false;
   /** The clock of the step under way. */
   at = 0;
   wallMs = 0;
@@ -106,6 +108,7 @@ export class FactWriter extends CborWriter {
 
   /** Takes back all facts after the first `count`. */
   truncate(count: number): void {
+    if (count === 0) this.leavesValuesOut = false;
     this.count = count;
     this.end = this.starts[count]!;
     this.journalled.length = count;
@@ -134,11 +137,13 @@ export class FactWriter extends CborWriter {
   #finish(namespace: Namespace, valueAt = 0): void {
     this.journalled[this.count] = namespace.contract.durability !== 'memory';
     this.valueAt[this.count] = valueAt;
+    if (valueAt !== 0) this.leavesValuesOut = true;
     this.starts[++this.count] = this.end;
   }
 
   #dot(actor: number, seq: number): void {
-    this.byteString(this.#actors.bytes(actor), 0, 8);
+    const encoded = this.#actors.encoded(actor);
+    this.raw(encoded, 0, encoded.length);
     this.unsigned(seq);
   }
 

@@ -544,11 +544,15 @@ export class State {
     const { entries } = this;
     const lease = entries.lease[entry]!;
     const position = this.#unlink(entry);
-    this.undo?.push(() => this.#relink(entry, position));
-    this.#later(() => this.#releaseEntry(entry));
-    if (this.leases.state[lease] === DRAINING && this.leases.entryCount[lease] === 0) {
-      this.#later(() => this.settleLease(lease));
+    const isLast = this.leases.state[lease] === DRAINING && this.leases.entryCount[lease] === 0;
+    if (this.undo === undefined) {
+      this.#releaseEntry(entry);
+      if (isLast) this.settleLease(lease);
+      return;
     }
+    this.undo.push(() => this.#relink(entry, position));
+    this.#deferred.push(() => this.#releaseEntry(entry));
+    if (isLast) this.#deferred.push(() => this.settleLease(lease));
   }
 
   /** The row before this one in its key's chain; 0 for a head. */

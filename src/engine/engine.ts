@@ -236,16 +236,21 @@ export class Engine implements Service {
   #distribute(): void {
     const { facts } = this.#core;
     const { count, bytes, starts } = facts;
+    const whole = count > 1 && !facts.leavesValuesOut;
+    let sequence = whole ? this.#feed.appendAll(bytes, starts, count, facts.at) : 0;
     for (let index = 0; index < count; index++) {
       const start = starts[index]!;
       const end = starts[index + 1]!;
-      const sequence = this.#feed.append(
-        bytes, start + RECORD_HEADER_BYTES, end, facts.valueAt[index]!, facts.at,
-      );
+      if (!whole) {
+        sequence = this.#feed.append(
+          bytes, start + RECORD_HEADER_BYTES, end, facts.valueAt[index]!, facts.at,
+        );
+      }
       if (facts.journalled[index]!) {
         writeHeader(bytes, start, FACT_RECORD, sequence);
         this.#lastPosition = this.#journal.append(bytes, start, end);
       }
+      if (whole) sequence++;
     }
     if (count > 0) {
       facts.reset();

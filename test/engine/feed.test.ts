@@ -65,6 +65,23 @@ describe('the feed', () => {
     expect(feed.held).toBeLessThan(20);
   });
 
+  it('takes the many facts of one step whole, wherever the ring wraps', async () => {
+    const { feed, answer } = world({ feed: { facts: 40, bytes: 4000, ageMs: 300_000 } });
+    const reader = feed.open();
+    for (let round = 0; round < 30; round++) {
+      const id = `l${round}`;
+      await answer({ op: 'grant', namespace: 'default', holder: 'h', id });
+      const keys = Array.from({ length: 1 + (round % 7) }, (_, index) => `${id}-${index}`);
+      for (const key of keys) await answer(put(key, 'v', { lease: id }));
+      expect(keysOf(reader)).toEqual([id, ...keys]);
+      await answer({ op: 'release', id });
+      const told = keysOf(reader);
+      expect(told[0]).toBe(id);
+      expect(told.slice(1).sort()).toEqual(keys);
+      expect(reader.cursor).toBe(feed.cursor);
+    }
+  });
+
   it('forgets facts older than their age', async () => {
     const { feed, answer, clocks } = world();
     await answer(put('old'));
