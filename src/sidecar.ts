@@ -120,10 +120,10 @@ export async function startSidecar(parts: SidecarParts): Promise<Sidecar> {
     boot.mark('journal');
 
     feed.beginRun(actor);
-    const run = runRecord(actor);
+    const run = runRecord({ actor, sequence: 0 });
     journal.append(run, 0, run.length);
     const snapshotter = new Snapshotter({
-      core, journal, idempotency, timeline, actor,
+      core, journal, idempotency, timeline, actor, feed,
       onDone: (outcome) => log.info(outcome, 'snapshot written'),
       onError: (error) => log.warn({ error: error.message }, 'snapshot given up'),
     });

@@ -55,6 +55,12 @@ export class Feed implements FeedPort {
     this.#visible = this.#head;
   }
 
+  /** Number of this run's last fact, committed or not. */
+  get sequence(): number {
+    const stretch = this.#stretches.at(-1)!;
+    return stretch.firstSequence + (this.#head - stretch.firstIndex) - 1;
+  }
+
   /** Index the next fact will have. */
   get head(): number {
     return this.#head;
@@ -161,7 +167,8 @@ export class Feed implements FeedPort {
       if (!tooMany && !tooOld && this.#offsets[slot]! >= keepFrom) break;
       this.#tail++;
     }
-    while (this.#stretches.length > 1 && this.#stretches[1]!.firstIndex <= this.#tail) {
+    // Strictly: whoever has seen all of a stretch may go on with the next.
+    while (this.#stretches.length > 1 && this.#stretches[1]!.firstIndex < this.#tail) {
       this.#stretches.shift();
     }
   }
@@ -177,19 +184,20 @@ export class Feed implements FeedPort {
     valueSize: number,
     at: number,
   ): void {
-    const last = this.#stretches.at(-1);
-    const follows =
-      last !== undefined &&
-      last.actor === actor &&
-      last.firstSequence + (this.#head - last.firstIndex) === sequence;
-    if (!follows) {
-      // A gap: a reader from before it would miss facts, so nothing from before it is held.
-      if (last !== undefined && last.actor === actor) this.#forgetAll();
-      this.#stretches.push({ actor, firstIndex: this.#head, firstSequence: sequence });
-    }
+    this.restoreRun(actor, sequence - 1);
     const valueAt = valueSize < 0 ? 0 : record.length - valueSize - byteStringHead(valueSize);
     this.append(record, RECORD_HEADER_BYTES, record.length, valueAt, at);
     this.#visible = this.#head;
+  }
+
+  /** The facts that follow are this run's, after its number `sequence`. */
+  restoreRun(actor: string, sequence: number): void {
+    const last = this.#stretches.at(-1);
+    const follows = last !== undefined && last.actor === actor && this.sequence === sequence;
+    if (follows) return;
+    // A gap: a reader from before it would miss facts, so nothing from before it is held.
+    if (last !== undefined && last.actor === actor) this.#forgetAll();
+    this.#stretches.push({ actor, firstIndex: this.#head, firstSequence: sequence + 1 });
   }
 
   #forgetAll(): void {

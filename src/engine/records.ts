@@ -8,7 +8,7 @@ import type { Essence } from './essence.ts';
 export const FACT_RECORD = 1;
 export const RESTATED_RECORD = 2;
 export const ANSWER_RECORD = 3;
-/** A run begins; what follows is numbered from 1 again. */
+/** A run begins, or goes on in a new segment: whose facts follow, and from which number. */
 export const RUN_RECORD = 4;
 
 const TWO_32 = 4294967296;
@@ -54,11 +54,17 @@ export function readAnswer(bytes: Uint8Array): Answer {
   return JSON.parse(decoder.decode(bytes.subarray(RECORD_HEADER_BYTES)));
 }
 
-export function runRecord(actor: string): Uint8Array {
-  return jsonRecord(RUN_RECORD, { actor });
+/** Whose facts follow, and the number of the last one before them. */
+export interface Run {
+  readonly actor: string;
+  readonly sequence: number;
 }
 
-export function readRun(bytes: Uint8Array): { readonly actor: string } {
+export function runRecord(run: Run): Uint8Array {
+  return jsonRecord(RUN_RECORD, run);
+}
+
+export function readRun(bytes: Uint8Array): Run {
   return JSON.parse(decoder.decode(bytes.subarray(RECORD_HEADER_BYTES)));
 }
 

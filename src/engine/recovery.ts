@@ -78,9 +78,12 @@ export async function recover(
     try {
       const { bytes } = record;
       switch (recordKind(bytes)) {
-        case RUN_RECORD:
-          actor = readRun(bytes).actor;
+        case RUN_RECORD: {
+          const run = readRun(bytes);
+          actor = run.actor;
+          feed.restoreRun(run.actor, run.sequence);
           return;
+        }
         case FACT_RECORD: {
           const fact = core.restore(bytes);
           const size = fact.kind === 'entry.written' ? fact.size : -1;

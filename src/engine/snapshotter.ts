@@ -18,6 +18,7 @@ export interface SnapshotterParts {
   readonly idempotency: IdempotencyMemory;
   readonly timeline: Timeline;
   readonly actor: string;
+  readonly feed: { readonly sequence: number };
   readonly onDone: (outcome: { readonly durationMs: number; readonly records: number }) => void;
   readonly onError: (error: Error) => void;
 }
@@ -44,11 +45,11 @@ export class Snapshotter {
 
   /** Begins now; for tests and for `considerAfterCommit`. */
   begin(): void {
-    const { journal, core, timeline, actor } = this.#parts;
+    const { journal, core, timeline, actor, feed } = this.#parts;
     const writer = journal.beginSnapshot(timeline.now(), timeline.wallMs());
     core.beginSnapshot();
-    // The run's name goes into the new segment: the old ones will be deleted.
-    const run = runRecord(actor);
+    // Whose facts follow goes into the new segment: the old ones will be deleted.
+    const run = runRecord({ actor, sequence: feed.sequence });
     journal.append(run, 0, run.length);
     journal.commit(timeline.now(), timeline.wallMs());
     this.#running = this.#write(writer).finally(() => {

@@ -14,6 +14,7 @@ async function restart(
   lastNowMs: number,
   downMs: number,
   contracts: readonly NamespaceContract[] = [contract()],
+  sequence = 0,
 ) {
   const clocks = new ManualClocks();
   clocks.wall = lastNowMs + downMs;
@@ -30,7 +31,7 @@ async function restart(
     onProgress: () => {},
     source: {
       recover: async (onRecord) => {
-        for (const bytes of [runRecord('00000000000000aa'), ...records]) {
+        for (const bytes of [runRecord({ actor: '00000000000000aa', sequence }), ...records]) {
           onRecord({ bytes, nowMs: START_MS, wallMs: START_MS, snapshot: false });
         }
         return {
@@ -42,6 +43,13 @@ async function restart(
   });
   checkInvariants(core);
   return { core, summary, feed, idempotency, timeline, clocks };
+}
+
+/** The record of some write. */
+async function writtenFact(): Promise<Uint8Array | undefined> {
+  const { answer, journal } = world();
+  await answer(put('b'));
+  return journal.records()[0];
 }
 
 const get = (key: string) => ({ op: 'get' as const, namespace: 'default', key });
@@ -111,6 +119,30 @@ describe('recovery', () => {
       { actor: '00000000000000aa', sequence: 2, fact: { key: 'b', size: 10 } },
     ]);
     expect(feed.open('00000000000000aa.2').read(10)).toEqual([]);
+  });
+
+  it('lets a watcher go on whose last fact a snapshot has swallowed', async () => {
+    const { feed } = await restart([], START_MS, 0, [contract()], 33);
+    feed.beginRun('00000000000000bb');
+    expect(feed.open('00000000000000aa.33').read(10)).toEqual([]);
+    expect(feed.open('00000000000000aa.32').read(10)).toMatchObject({ reason: 'not-held' });
+    const { feed: next } = await restart([], START_MS, 0, [contract()], 33);
+    next.beginRun('00000000000000bb');
+    const fact = (await writtenFact())!;
+    next.append(fact, 8, fact.length, 0, START_MS);
+    next.commit(next.head);
+    expect(next.open('00000000000000aa.33').read(10)).toMatchObject([
+      { actor: '00000000000000bb', sequence: 1 },
+    ]);
+  });
+
+  it('tells a cursor that it knows before the first fact of a run', async () => {
+    const { answer, journal } = world();
+    await answer(put('a'));
+    const { feed } = await restart(journal.records(), START_MS, 0);
+    feed.beginRun('00000000000000bb');
+    expect(feed.cursor).toBe('00000000000000aa.1');
+    expect(feed.open(feed.cursor).read(10)).toEqual([]);
   });
 
   it('revokes what belongs to a namespace that is no longer configured', async () => {
