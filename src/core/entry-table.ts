@@ -133,24 +133,18 @@ export class EntryTable {
   }
 
   keyLength(ref: number): number {
-    const chunk = this.slab.chunkOf(ref);
-    const at = this.slab.offsetOf(ref);
-    return chunk[at]! | (chunk[at + 1]! << 8);
+    return keyLengthAt(this.slab.chunkOf(ref), this.slab.offsetOf(ref));
   }
 
   valueLength(ref: number): number {
-    const chunk = this.slab.chunkOf(ref);
-    const at = this.slab.offsetOf(ref);
-    return (
-      chunk[at + 4]! + chunk[at + 5]! * 0x100 + chunk[at + 6]! * 0x10000 + chunk[at + 7]! * 0x1000000
-    );
+    return valueLengthAt(this.slab.chunkOf(ref), this.slab.offsetOf(ref));
   }
 
   /** What this cell is charged to its namespace. */
   chargedBytes(ref: number): number {
     const chunk = this.slab.chunkOf(ref);
     const at = this.slab.offsetOf(ref);
-    return this.keyLength(ref) + chunk[at + 2]! + this.valueLength(ref);
+    return keyLengthAt(chunk, at) + chunk[at + 2]! + valueLengthAt(chunk, at);
   }
 
   keyText(slot: number): string {
@@ -262,6 +256,17 @@ export class EntryTable {
       this.keyLength(ref),
     );
   }
+}
+
+/** Of the cell that begins at `at`. */
+export function keyLengthAt(chunk: Uint8Array, at: number): number {
+  return chunk[at]! | (chunk[at + 1]! << 8);
+}
+
+export function valueLengthAt(chunk: Uint8Array, at: number): number {
+  return (
+    chunk[at + 4]! + chunk[at + 5]! * 0x100 + chunk[at + 6]! * 0x10000 + chunk[at + 7]! * 0x1000000
+  );
 }
 
 export function contextWithText(context: readonly NumberedDot[], actors: Actors): Dot[] {

@@ -8,7 +8,9 @@
 import { type Actors, actorText } from './actors.ts';
 import { CborReader, CborShapeError, CborWriter } from './cbor.ts';
 import type { EndReason } from './command.ts';
-import { CELL_HEADER_BYTES, type EntryTable, type NumberedDot } from './entry-table.ts';
+import {
+  CELL_HEADER_BYTES, type EntryTable, keyLengthAt, type NumberedDot, valueLengthAt,
+} from './entry-table.ts';
 import type { Dot, Fact } from './fact.ts';
 import type { LeaseTable } from './lease-table.ts';
 import type { Namespace } from './namespaces.ts';
@@ -204,12 +206,12 @@ export class FactWriter extends CborWriter {
     const chunk = entries.slab.chunkOf(ref);
     const offset = entries.slab.offsetOf(ref);
     const keyStart = offset + CELL_HEADER_BYTES;
-    const keyEnd = keyStart + entries.keyLength(ref);
+    const keyEnd = keyStart + keyLengthAt(chunk, offset);
     this.textBytes(chunk, keyStart, keyEnd);
     this.#dot(entries.dotActor[entry]!, entries.dotSeq[entry]!);
     this.#dot(entries.bornActor[entry]!, entries.bornSeq[entry]!);
     this.textBytes(chunk, keyEnd, keyEnd + chunk[offset + 2]!);
-    this.unsigned(entries.valueLength(ref));
+    this.unsigned(valueLengthAt(chunk, offset));
     this.double(this.#leases.deadline[lease]!);
     this.boolean(this.#leases.isImplicit(lease));
   }
