@@ -166,6 +166,10 @@ export class FileJournal implements Journal {
     this.#syncWanted = wanted;
     // While one is in flight its end starts the next; those who come meanwhile are gathered by it.
     if (this.#syncing !== undefined || this.#gathering !== undefined) return;
+    if (this.#settings.syncGatherMs === 0) {
+      this.#pursueSync();
+      return;
+    }
     this.#gathering = setTimeout(() => {
       this.#gathering = undefined;
       this.#pursueSync();
