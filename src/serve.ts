@@ -48,7 +48,7 @@ export async function serve(): Promise<number> {
   }
   log.info({ signal: ended }, 'signal received');
   const lastResort = setTimeout(() => {
-    log.error({}, 'stopping: a part did not close in time');
+    log.error({ part: sidecar.closing }, 'stopping: a part did not close in time');
     process.exit(EXIT_CODES.brokenInvariant);
   }, config.drainMs + LAST_RESORT_MS);
   await sidecar.stop();

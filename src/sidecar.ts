@@ -29,6 +29,8 @@ export interface Sidecar {
   readonly urls: readonly string[];
   /** Drains within the grace period and closes every part. */
   stop(): Promise<void>;
+  /** The part that is being closed, while `stop` has not come to its end. */
+  readonly closing: string | undefined;
 }
 
 export interface SidecarParts {
@@ -145,18 +147,27 @@ export async function startSidecar(parts: SidecarParts): Promise<Sidecar> {
     boot.mark('engine');
     boot.tell();
 
+    let closing: string | undefined;
+    const close = async (part: string, action: () => unknown) => {
+      closing = part;
+      await action();
+      closing = undefined;
+    };
     return {
       urls,
+      get closing() {
+        return closing;
+      },
       stop: async () => {
         operations.phase = 'draining';
         engine.beginDraining();
         log.info({ graceMs: config.drainMs }, 'draining');
         // Those created on demand too.
         const namespaces = core.state.namespaces.all().map(({ contract }) => contract);
-        await releaseOnDrain(engine, namespaces);
-        await http.drain(config.drainMs);
-        await snapshotter.stop();
-        await engine.stop();
+        await close('leases', () => releaseOnDrain(engine, namespaces));
+        await close('http', () => http.drain(config.drainMs));
+        await close('snapshot', () => snapshotter.stop());
+        await close('engine and journal', () => engine.stop());
         operations.close();
         log.info({}, 'stopped');
       },

@@ -14,7 +14,6 @@ export const TTL_MAX_MS = 30 * 86_400_000;
 const NEEDS_LEDGER =
   'that needs a ledger outside the process, and this version has only the embedded one';
 
-export const NAMESPACE_PATTERN = /^[a-z0-9][a-z0-9_-]{0,62}$/;
 export const NAMESPACE_ALLOWED =
   'a name of 1 to 63 characters from a-z, 0-9, _ and -, beginning with a letter or digit';
 

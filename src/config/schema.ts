@@ -1,7 +1,8 @@
 /** The shape of the whole YAML file. */
 import * as z from 'zod';
 import { LISTEN_ALLOWED, parseListen } from './listen.ts';
-import { LATER_NAMESPACE_KEYS, NAMESPACE_PATTERN, namespaceSchema } from './namespace-options.ts';
+import { NAMESPACE_NAME } from '../core/namespaces.ts';
+import { LATER_NAMESPACE_KEYS, namespaceSchema } from './namespace-options.ts';
 import { choice, derivedFlag, derivedSize, derivedText, special, text, whole } from './option.ts';
 import { httpSchema, journalSchema, limitsSchema } from './process-options.ts';
 
@@ -70,7 +71,7 @@ export const fileSchema = z.strictObject({
       'at first; later a typing error makes a namespace.',
   }),
   namespaces: z
-    .record(z.string().regex(NAMESPACE_PATTERN), namespaceSchema)
+    .record(z.string().regex(NAMESPACE_NAME), namespaceSchema)
     .prefault({})
     .describe(
       'The contracts, by name. A namespace called default always exists; the file may say what it ' +

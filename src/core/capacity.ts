@@ -38,14 +38,14 @@ function shortage(state: State, namespace: Namespace, demand: Demand): Resource 
 }
 
 /**
- * undefined when there is room, possibly after evicting. `keep` is the row the command is about,
- * which must not be its own victim.
+ * undefined when there is room, possibly after evicting. `keep` are the rows the command is about:
+ * it has decided by them already, so they, and the leases they are under, must not be its victims.
  */
 export function makeRoom(
   state: State,
   namespace: Namespace,
   demand: Demand,
-  keep: number,
+  keep: readonly number[],
 ): Refusal | undefined {
   let short = shortage(state, namespace, demand);
   if (short !== undefined && mayEvict(namespace, demand)) {
@@ -83,7 +83,12 @@ export function capacityRefusal(namespace: Namespace, short: Resource | 'memory'
  * The soonest deadline, or the longest unused, among some rows of the namespace, taken where the
  * last search stopped: an approximation in constant time, as Redis does it.
  */
-function findVictim(state: State, namespace: Namespace, keep: number, short: Resource): number {
+function findVictim(
+  state: State,
+  namespace: Namespace,
+  keep: readonly number[],
+  short: Resource,
+): number {
   const { entries, leases } = state;
   const byUse = namespace.contract.capacity.eviction === 'leastRecentlyUsed';
   const highest = entries.slots.highest;
@@ -94,7 +99,7 @@ function findVictim(state: State, namespace: Namespace, keep: number, short: Res
     for (let sample = 0; sample < EVICTION_SAMPLES; sample++) {
       state.evictionHand = state.evictionHand >= highest ? 1 : state.evictionHand + 1;
       const row = state.evictionHand;
-      if (row === keep || entries.cell[row] === 0) continue;
+      if (entries.cell[row] === 0 || keep.includes(row)) continue;
       if (entries.namespace[row] !== namespace.number || !state.isEntryLive(row)) continue;
       // An explicit lease outlives its entries, so its room would not come free.
       if (short === 'leases' && !leases.isImplicit(entries.lease[row]!)) continue;
@@ -121,5 +126,5 @@ export function roomForLease(
   command: GrantCommand,
 ): Refusal | undefined {
   const bytes = 16 + (command.id?.length ?? 32) + command.holder.length * 3;
-  return makeRoom(state, namespace, { leases: 1, entries: 0, bytes }, 0);
+  return makeRoom(state, namespace, { leases: 1, entries: 0, bytes }, []);
 }

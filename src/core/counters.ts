@@ -62,7 +62,6 @@ function addToText(
     ttlMs: command.ttlMs,
     context: undefined,
     coverage: { covered: rows, beside: [] },
-    homeRow: row,
     stale: false,
   });
   if (isRefusal(written)) return written;
@@ -96,7 +95,6 @@ function addPart(
     ttlMs: command.ttlMs,
     context: undefined,
     coverage: { covered, beside: rows.filter((row) => row !== part) },
-    homeRow: rows[0] ?? 0,
     stale: false,
   });
   if (isRefusal(written)) return written;

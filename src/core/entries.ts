@@ -90,7 +90,6 @@ export function put(state: State, command: PutCommand): PutReply | Refusal {
     contentType: command.contentType,
     lease: command.lease,
     ttlMs: command.ttlMs,
-    homeRow: rows[0] ?? 0,
   });
   if (isRefusal(written)) return written;
 

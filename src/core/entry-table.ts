@@ -26,7 +26,6 @@ export const CONTEXT_DOTS_MAX = 255;
 export const DEFAULT_CONTENT_TYPE = 'application/octet-stream';
 
 const decoder = new TextDecoder();
-const encoder = new TextEncoder();
 const scratch = new DataView(new ArrayBuffer(CONTEXT_DOT_BYTES));
 const scratchBytes = new Uint8Array(scratch.buffer);
 
@@ -271,10 +270,6 @@ export function valueLengthAt(chunk: Uint8Array, at: number): number {
 
 export function contextWithText(context: readonly NumberedDot[], actors: Actors): Dot[] {
   return context.map((dot) => ({ actor: actors.text(dot.actor), seq: dot.seq }));
-}
-
-export function byteLength(text: string): number {
-  return encoder.encode(text).length;
 }
 
 function compareBytes(

@@ -9,7 +9,7 @@ import { type Actors, actorText } from './actors.ts';
 import { CborReader, CborShapeError, CborWriter } from './cbor.ts';
 import type { EndReason } from './command.ts';
 import {
-  CELL_HEADER_BYTES, type EntryTable, keyLengthAt, type NumberedDot, valueLengthAt,
+  CELL_HEADER_BYTES, DEFAULT_CONTENT_TYPE, type EntryTable, keyLengthAt, type NumberedDot, valueLengthAt,
 } from './entry-table.ts';
 import type { Dot, Fact } from './fact.ts';
 import type { LeaseTable } from './lease-table.ts';
@@ -318,7 +318,7 @@ function readEntry(reader: CborReader) {
   const implicit = reader.boolean();
   return {
     key, dot, born, size, deadline, implicit,
-    contentType: contentType === '' ? 'application/octet-stream' : contentType,
+    contentType: contentType === '' ? DEFAULT_CONTENT_TYPE : contentType,
   };
 }
 

@@ -99,5 +99,3 @@ export type Fact =
   | EntryReverted
   | EntryEnded
   | EntryConflict;
-
-export type FactKind = Fact['kind'];

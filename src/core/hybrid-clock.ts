@@ -22,8 +22,4 @@ export class HybridClock {
   witness(stamp: number): void {
     if (stamp > this.#last) this.#last = stamp;
   }
-
-  static wallMs(stamp: number): number {
-    return EPOCH_MS + Math.floor(stamp / TICKS);
-  }
 }

@@ -29,12 +29,4 @@ export class KeyProbe {
     this.length = index === key.length ? index : encoder.encodeInto(key, bytes).written;
     this.hash = hashBytes(this.#seed + namespace, bytes, 0, this.length);
   }
-
-  startsIn(bytes: Uint8Array, at: number, length: number): boolean {
-    if (length < this.length) return false;
-    for (let index = 0; index < this.length; index++) {
-      if (bytes[at + index] !== this.bytes[index]) return false;
-    }
-    return true;
-  }
 }

@@ -22,7 +22,7 @@ import { Slab } from './slab.ts';
 import { TimingWheel } from './timing-wheel.ts';
 
 /** Rows kept beyond the capacities, so that a full namespace can still move and revert. */
-export const SPARE_ROWS = 1024;
+const SPARE_ROWS = 1024;
 /** Slab bytes kept for one remembered ending: id and holder of ordinary length. */
 const ENDED_DETAIL_BYTES = 96;
 
@@ -237,6 +237,12 @@ export class State {
       this.leaseOrder.remove(earlier);
     }
     this.leaseOrder.insert(lease);
+  }
+
+  /** Whether `allocateLease` would find a row. */
+  hasLeaseRow(): boolean {
+    if (this.leases.slots.available > 0) return true;
+    return this.#endedFirst !== 0 && this.undo === undefined;
   }
 
   #freeLease(slot: number): void {
@@ -648,10 +654,6 @@ export class State {
     for (const dot of context) this.actors.retain(dot.actor);
     if (cell === 0) for (const dot of context) this.actors.release(dot.actor);
     return cell;
-  }
-
-  discardCell(cell: number, namespace: Namespace): void {
-    this.#freeCell(cell, namespace);
   }
 
   /* ---- atomic batches ------------------------------------------------------------------ */

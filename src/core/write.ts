@@ -34,8 +34,6 @@ export interface ValueWrite {
   /** Live rows of the key, newest first; the probe holds the key and its endings are settled. */
   readonly rows: readonly number[];
   readonly coverage: Coverage;
-  /** Where a write that names no lease goes when the covered rows do not say; 0: a fresh lease. */
-  readonly homeRow: number;
   /** The writer named what it had seen, and it was not all that is here. */
   readonly stale: boolean;
 }
@@ -167,8 +165,9 @@ function targetLease(state: State, write: ValueWrite): Target | Refusal {
     const outside = ttlRefusal(namespace, write.ttlMs);
     return outside ?? { lease: 0, freshTtlMs: write.ttlMs };
   }
-  const home = coverage.covered[0] ?? write.homeRow;
-  if (home !== 0) return { lease: state.entries.lease[home]!, freshTtlMs: 0 };
+  // Where the values it replaces are, else where the newest is.
+  const home = coverage.covered[0] ?? write.rows[0];
+  if (home !== undefined) return { lease: state.entries.lease[home]!, freshTtlMs: 0 };
   return { lease: 0, freshTtlMs: namespace.contract.ttl.defaultMs };
 }
 
@@ -208,8 +207,12 @@ export function writeValue(state: State, write: ValueWrite): Written | Refusal {
   const contentType = write.contentType === DEFAULT_CONTENT_TYPE ? '' : write.contentType;
   const bytes = state.probe.length + contentType.length + write.value.length;
   const demand = demandOf(state, superseded, survivor, target, bytes);
-  const full = makeRoom(state, namespace, demand, write.rows[0] ?? 0);
+  const full = makeRoom(state, namespace, demand, write.rows);
   if (full !== undefined) return full;
+  // Leases that an atomic batch has ended, or that still drain, keep their rows for the time being.
+  if (target.lease === 0 && !state.hasLeaseRow()) {
+    return capacityRefusal(namespace, 'leases');
+  }
 
   const context = mergedContext(state, coverage.covered, write.context);
   const cell = state.writeCell(write.contentType, context, write.value);

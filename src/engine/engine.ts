@@ -7,7 +7,7 @@
  * The core runs ahead of the journal by at most one turn; should an append fail, the process stops
  * and the next run restores what was acknowledged. Nothing is rolled back in place.
  */
-import type { BatchCommand, Command, Reply } from '../core/command.ts';
+import type { BatchCommand, Command } from '../core/command.ts';
 import type { Durability, NamespaceContract } from '../core/contract.ts';
 import type { Core } from '../core/core.ts';
 import { RECORD_HEADER_BYTES } from '../core/fact-codec.ts';
@@ -92,16 +92,7 @@ export class Engine implements Service {
     this.#ticker = new Ticker({
       now: () => this.now(),
       next: () => this.#core.nextTick(),
-      tick: (now, budget) => {
-        try {
-          const more = this.#core.tick(now, budget);
-          this.#distribute();
-          return more;
-        } catch (error) {
-          this.#fail(error as Error);
-          return false;
-        }
-      },
+      tick: (now, budget) => this.#attempt(() => this.#core.tick(now, budget)) ?? false,
     });
     this.#journal.onAdvance = () => this.#advance();
     this.#journal.onFailure = (error) => this.#fail(error);
@@ -119,14 +110,6 @@ export class Engine implements Service {
 
   toWallMs(instant: number): number {
     return instant + this.#core.state.wallOffsetMs;
-  }
-
-  get ticker(): Ticker {
-    return this.#ticker;
-  }
-
-  get waiting(): number {
-    return this.#turn.length + this.#untilWritten.length + this.#untilSynced.length;
   }
 
   /** From here on no new leases. */
@@ -154,15 +137,15 @@ export class Engine implements Service {
       respond(refused, false);
       return;
     }
-    const reply = this.#step(command, now);
+    const reply = this.#attempt(() => this.#core.step(command, now));
     if (reply === undefined) return;
     this.#answer(command, presentableReply(command, reply, this), respond, false);
   }
 
   /** undefined: the core broke off halfway; nothing may be answered from that state any more. */
-  #step(command: Command, now: number): Reply | undefined {
+  #attempt<T>(work: () => T): T | undefined {
     try {
-      const reply = this.#core.step(command, now);
+      const reply = work();
       this.#distribute();
       return reply;
     } catch (error) {
@@ -190,8 +173,9 @@ export class Engine implements Service {
           false,
         );
       } else {
-        const again = replay(this.#core, command, known.essence, now);
-        this.#distribute();
+        const { essence } = known;
+        const again = this.#attempt(() => replay(this.#core, command, essence, now));
+        if (again === undefined) return;
         this.#answer(command, presentableReply(command, again, this), respond, true);
       }
       return;
@@ -202,7 +186,7 @@ export class Engine implements Service {
       return;
     }
     const record = this.#idempotency.begin(key, fingerprint, now);
-    const reply = this.#step(command, now);
+    const reply = this.#attempt(() => this.#core.step(command, now));
     if (reply === undefined) return;
     const outcome = presentableReply(command, reply, this);
     const essence = essenceOf(command, outcome);
@@ -232,8 +216,13 @@ export class Engine implements Service {
     return undefined;
   }
 
-  /** Facts of the step just taken go to the feed and into the pending group. */
+  /** Facts of the step just taken are handed on, and the end of the turn will see to them. */
   #distribute(): void {
+    if (this.#handOn() || this.#core.state.renewed.length > 0) this.#scheduleFlush();
+  }
+
+  /** Facts go to the feed and into the pending group; false when there were none. */
+  #handOn(): boolean {
     const { facts } = this.#core;
     const { count, bytes, starts } = facts;
     const whole = count > 1 && !facts.leavesValuesOut;
@@ -252,12 +241,8 @@ export class Engine implements Service {
       }
       if (whole) sequence++;
     }
-    if (count > 0) {
-      facts.reset();
-      this.#scheduleFlush();
-    } else if (this.#core.state.renewed.length > 0) {
-      this.#scheduleFlush();
-    }
+    if (count > 0) facts.reset();
+    return count > 0;
   }
 
   #levelOf(command: Command): Durability {
@@ -333,8 +318,7 @@ export class Engine implements Service {
       const now = this.now();
       this.#core.state.enter(now);
       this.#core.tellRenewals();
-      this.#distribute();
-      this.#flushScheduled = false;
+      this.#handOn();
     }
     const now = this.now();
     const wallMs = this.#timeline.wallMs();
@@ -423,10 +407,6 @@ function isTemporary(code: keyof typeof ERRORS): boolean {
 class Queue<T> {
   #items: T[] = [];
   #from = 0;
-
-  get length(): number {
-    return this.#items.length - this.#from;
-  }
 
   push(item: T): void {
     this.#items.push(item);

@@ -23,8 +23,6 @@ export class Ticker {
   #armedFor = Number.POSITIVE_INFINITY;
   #sliceScheduled = false;
   #stopped = false;
-  /** When a slice last ran, for liveness. */
-  lastRunAt = 0;
 
   constructor(work: Tickable) {
     this.#work = work;
@@ -52,7 +50,6 @@ export class Ticker {
     this.#clear();
     if (this.#stopped) return;
     const startedAt = this.#work.now();
-    this.lastRunAt = startedAt;
     let now = startedAt;
     while (this.#work.tick(now, SLICE_UNITS)) {
       now = this.#work.now();

@@ -1,6 +1,7 @@
 /** The OpenAPI 3.1 document, generated from the routes: the same schemas that check requests. */
 import { STATUS_CODES } from 'node:http';
 import * as z from 'zod';
+import { NAMESPACE_NAME } from '../core/namespaces.ts';
 import { ERRORS, type ErrorCode } from '../errors.ts';
 import type { HttpOptions } from './options.ts';
 import type { ReplyHeader, ReplySpec, RequestHeader, Route } from './route.ts';
@@ -45,7 +46,7 @@ const PATH_PARAMETERS: Readonly<Record<string, Json>> = {
   id: { description: 'A lease id.', schema: text },
   namespace: {
     description: 'A namespace.',
-    schema: { type: 'string', pattern: '^[a-z0-9][a-z0-9_-]{0,62}$' },
+    schema: { type: 'string', pattern: NAMESPACE_NAME.source },
   },
   key: {
     description: 'The key: 1 to 512 bytes of UTF-8, slashes included, the rest percent-encoded.',

@@ -4,10 +4,10 @@
  * shape, so two slices find namespace and key.
  */
 import findMyWay from 'find-my-way';
+import { NAMESPACE_NAME } from '../core/namespaces.ts';
 import { reject, type Rejection } from '../errors.ts';
 import { keyOf, percentDecoded } from './key.ts';
 import type { Method, Route } from './route.ts';
-import { NAMESPACE } from './schemas.ts';
 
 const ENTRIES = '/v1/entries/';
 const INCREMENT = '/increment';
@@ -74,7 +74,7 @@ export class Router {
     const slash = rest.indexOf('/');
     const rawNamespace = slash < 0 ? rest : rest.slice(0, slash);
     const namespace = percentDecoded(rawNamespace);
-    if (typeof namespace !== 'string' || !NAMESPACE.test(namespace)) {
+    if (typeof namespace !== 'string' || !NAMESPACE_NAME.test(namespace)) {
       return reject('namespace-not-found', 'Cannot find the namespace: no namespace is called that');
     }
     if (slash < 0) {

@@ -4,12 +4,12 @@
  * knows the bounds of the namespace, and its refusal names them.
  */
 import * as z from 'zod';
+import { NAMESPACE_NAME } from '../core/namespaces.ts';
 import { ERRORS, type ErrorCode } from '../errors.ts';
 
 const wellFormed = (text: string): boolean => text.isWellFormed();
 const NUMERIC = /^[+-]?\d+(\.\d+)?([eE][+-]?\d+)?$/;
 
-export const NAMESPACE = /^[a-z0-9][a-z0-9_-]{0,62}$/;
 /** A media type with its parameters, in characters that may stand in a header. */
 const MEDIA_TYPE = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+\/[!#$%&'*+.^_`|~0-9A-Za-z-]+ *(?:;[\x20-\x7e]*)?$/;
 const MEDIA_TYPE_LENGTH_MAX = 255;
@@ -38,7 +38,7 @@ export const ttlMsQuery = z
   });
 export const namespaceName = z
   .string()
-  .regex(NAMESPACE, 'must be 1 to 63 characters of a-z, 0-9, _ and -, not beginning with _ or -');
+  .regex(NAMESPACE_NAME, 'must be 1 to 63 characters of a-z, 0-9, _ and -, not beginning with _ or -');
 /** Any text of that length may be looked for; only the core knows which leases there are. */
 export const leaseRef = z.string().min(1).max(128);
 export const newLeaseId = z

@@ -1,6 +1,7 @@
 /** Many operations in one request: fewer system calls for those who have much to say. */
 import * as z from 'zod';
 import type { BatchOperation, BatchResult } from '../../core/command.ts';
+import { DEFAULT_CONTENT_TYPE } from '../../core/entry-table.ts';
 import { isRefusal } from '../../core/refusal.ts';
 import type { Service } from '../../engine/service.ts';
 import { ERRORS, reject, type Rejection } from '../../errors.ts';
@@ -15,8 +16,6 @@ import {
   bytesOut, etagText, leaseRef, mediaType, namespaceName, problemDocument, renewedDocument,
   siblingsDocument, ttlMs,
 } from '../schemas.ts';
-
-const DEFAULT_CONTENT_TYPE = 'application/octet-stream';
 
 const value = z
   .union([z.string(), z.instanceof(Uint8Array)], 'must be base64 in JSON, a byte string in CBOR')

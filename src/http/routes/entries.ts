@@ -1,6 +1,7 @@
 /** Entries: put, get, delete, page, increment. The busiest routes: no documents on their way. */
 import * as z from 'zod';
 import type { GetReply } from '../../core/command.ts';
+import { DEFAULT_CONTENT_TYPE } from '../../core/entry-table.ts';
 import { reject, type Rejection } from '../../errors.ts';
 import { conditionsOf } from '../conditions.ts';
 import { bytesIn, type Format, formatOfReply } from '../content.ts';
@@ -14,8 +15,6 @@ import {
   entryDocument, etagText, flagQuery, leaseRef, PAGE_ITEMS_DEFAULT, pageLimit, siblingsDocument,
   ttlMs, ttlMsQuery,
 } from '../schemas.ts';
-
-const DEFAULT_CONTENT_TYPE = 'application/octet-stream';
 
 const notBoth = 'lease and ttlMs exclude each other';
 
