@@ -30,6 +30,9 @@ export function coreOptions(entries: number): CoreOptions {
     bytes: entries * (KEY_BYTES + VALUE_BYTES) + MEBIBYTE,
     valueBytes: MEBIBYTE,
     siblings: 8,
+    copies: 0,
+    copyBytes: 0,
+    tombstones: 0,
     pageItems: 1000,
     endedMemory: { entries: 100_000, ttlMs: 600_000 },
   };
@@ -48,6 +51,8 @@ export function coreOptions(entries: number): CoreOptions {
         onDrain: 'keep',
         durability: 'journal',
         conflict: 'lww',
+        mirror: 'none',
+        autonomyMs: 60_000,
         capacity: { leases: entries, entries, bytes: limits.bytes, eviction: 'refuse' },
         events: { values: 'none' },
         sensitive: false,

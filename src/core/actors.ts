@@ -14,11 +14,19 @@ export class Actors {
   readonly #free: number[] = [];
   readonly #numbers = new Map<string, number>();
   /** This run; never forgotten. */
-  readonly self: number;
+  self: number;
 
   constructor(self: string) {
     this.self = this.number(self);
     this.retain(this.self);
+  }
+
+  /** Goes on as another run; the old one is forgotten with its last row. */
+  become(self: string): void {
+    const old = this.self;
+    this.self = this.number(self);
+    this.retain(this.self);
+    this.release(old);
   }
 
   get size(): number {
@@ -71,8 +79,14 @@ export class Actors {
 function encodedActor(actor: string): Uint8Array {
   const bytes = new Uint8Array(9);
   bytes[0] = BYTE_STRING_OF_8;
+  bytes.set(actorBytes(actor), 1);
+  return bytes;
+}
+
+export function actorBytes(actor: string): Uint8Array {
+  const bytes = new Uint8Array(8);
   for (let index = 0; index < 8; index++) {
-    bytes[index + 1] = Number.parseInt(actor.slice(index * 2, index * 2 + 2), 16);
+    bytes[index] = Number.parseInt(actor.slice(index * 2, index * 2 + 2), 16);
   }
   return bytes;
 }

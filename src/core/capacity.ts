@@ -28,10 +28,14 @@ function shortage(state: State, namespace: Namespace, demand: Demand): Resource 
   if (demand.leases > 0) {
     if (namespace.leases + demand.leases > capacity.leases) return 'leases';
     if (state.liveLeases + demand.leases > limits.leases) return 'leases';
+    if (namespace.reconciles && state.tombstones.full) return 'leases';
   }
   if (demand.entries > 0) {
     if (namespace.entries + demand.entries > capacity.entries) return 'entries';
-    if (state.entries.slots.used + demand.entries > limits.entries) return 'entries';
+    const own = state.entries.slots.used - state.copies;
+    if (own + demand.entries > limits.entries) return 'entries';
+    // What ends leaves a tombstone until the ledger knows: without room for those, nothing new.
+    if (namespace.reconciles && state.tombstones.full) return 'entries';
   }
   if (demand.bytes > 0 && namespace.bytes + demand.bytes > capacity.bytes) return 'bytes';
   return undefined;
@@ -101,6 +105,7 @@ function findVictim(
       const row = state.evictionHand;
       if (entries.cell[row] === 0 || keep.includes(row)) continue;
       if (entries.namespace[row] !== namespace.number || !state.isEntryLive(row)) continue;
+      if (state.isCopy(row)) continue;
       // An explicit lease outlives its entries, so its room would not come free.
       if (short === 'leases' && !leases.isImplicit(entries.lease[row]!)) continue;
       const rank = byUse ? entries.usedAt[row]! : leases.deadline[entries.lease[row]!]!;

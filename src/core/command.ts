@@ -131,6 +131,8 @@ export interface GetCommand {
   readonly op: 'get';
   readonly namespace: string;
   readonly key: string;
+  /** `ledger`: what the ledger holds now, or a refusal; absent: what is held here suffices. */
+  readonly consistency?: 'ledger';
 }
 export interface DeleteCommand extends Conditions {
   readonly op: 'delete';
@@ -188,6 +190,8 @@ export interface GetReply {
   readonly context: string;
   /** A copy; the caller may keep it. */
   readonly value: Uint8Array;
+  /** Held under a lease of this sidecar; copied from another's; or just asked of the ledger. */
+  readonly source: 'local' | 'mirror' | 'ledger';
   /** Present only when concurrent values conflict and the policy shows them: at least two. */
   readonly siblings?: readonly SiblingView[];
 }

@@ -3,8 +3,8 @@
  * `config/`; the core only obeys.
  */
 
-export type Durability = 'memory' | 'journal' | 'fsync';
-export type ConflictPolicy = 'lww' | 'siblings' | 'ownerWins' | 'counter';
+export type Durability = 'memory' | 'journal' | 'fsync' | 'ledger';
+export type ConflictPolicy = 'lww' | 'siblings' | 'ownerWins' | 'firstWins' | 'counter';
 export type EvictionPolicy = 'refuse' | 'soonestDeadline' | 'leastRecentlyUsed';
 
 export interface NamespaceContract {
@@ -22,6 +22,10 @@ export interface NamespaceContract {
   readonly onDrain: 'keep' | 'handover' | 'release';
   readonly durability: Durability;
   readonly conflict: ConflictPolicy;
+  /** `all`: copies of everything the ledger holds are kept here, by following its change log. */
+  readonly mirror: 'none' | 'all';
+  /** The longest its leases are renewed without contact to the ledger. */
+  readonly autonomyMs: number;
   readonly capacity: {
     readonly leases: number;
     readonly entries: number;
@@ -41,6 +45,11 @@ export interface CoreLimits {
   readonly bytes: number;
   readonly valueBytes: number;
   readonly siblings: number;
+  /** Copies of other sidecars' values, and the bytes of keys and values in them. */
+  readonly copies: number;
+  readonly copyBytes: number;
+  /** Remains of what has ended, kept until the ledger knows. */
+  readonly tombstones: number;
   readonly pageItems: number;
   readonly endedMemory: { readonly entries: number; readonly ttlMs: number };
 }
@@ -54,4 +63,6 @@ export interface CoreOptions {
   /** Unknown namespaces come into being as copies of `default`. */
   readonly autoCreateNamespaces: boolean;
   readonly limits: CoreLimits;
+  /** How the ledger places keys; absent: nothing reconciles, and nothing is kept for it. */
+  readonly ledger?: { readonly partitions: number; readonly buckets: number };
 }

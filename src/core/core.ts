@@ -128,6 +128,14 @@ export class Core {
     this.state.wallOffsetMs = offsetMs;
   }
 
+  /* ---- the ledger ---------------------------------------------------------------------- */
+
+  /** One step on behalf of reconciliation; its facts join `facts`. */
+  reconcile<T>(now: number, step: (state: State) => T): T {
+    this.state.enter(now);
+    return step(this.state);
+  }
+
   /* ---- recovery ------------------------------------------------------------------------ */
 
   /**
@@ -156,6 +164,7 @@ export class Core {
     state.settleRestored();
     state.enter(now);
     state.resumedAt = state.now;
+    this.#findPredecessors();
     for (const namespace of state.namespaces.unconfigured) {
       for (let lease = 1; lease <= state.leases.slots.highest; lease++) {
         const same = state.leases.namespace[lease] === namespace.number;
@@ -163,6 +172,26 @@ export class Core {
           endLease(state, lease, 'revoked', 'namespace-removed');
         }
       }
+    }
+  }
+
+  /** The journal was written by this run too. */
+  continues(actor: string): void {
+    const { state } = this;
+    if (state.ledger !== undefined && actor !== state.actors.text(state.actors.self)) {
+      state.predecessors.add(actor);
+    }
+  }
+
+  /** Runs whose values are held from here on (PROTOCOL §3.5 rule 5). */
+  #findPredecessors(): void {
+    const { state } = this;
+    const { entries, actors } = state;
+    if (state.ledger === undefined) return;
+    for (let row = 1; row <= entries.slots.highest; row++) {
+      if (entries.cell[row] === 0 || !state.namespaceOfEntry(row).reconciles) continue;
+      if (entries.dotActor[row] === actors.self) continue;
+      state.predecessors.add(actors.text(entries.dotActor[row]!));
     }
   }
 

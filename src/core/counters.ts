@@ -115,6 +115,6 @@ function reply(
     created,
     etag: etagOf(state, rows),
     lease: state.leases.id(lease),
-    remainingMs: Math.floor(state.leases.deadline[lease]! - state.now),
+    remainingMs: state.remainingMs(lease),
   };
 }

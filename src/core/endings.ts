@@ -4,9 +4,14 @@
  */
 import type { EndReason } from './command.ts';
 import { dotText } from './dot.ts';
+import { contextWithText } from './entry-table.ts';
+import type { Dot } from './fact.ts';
 import { END_REASONS } from './fact-codec.ts';
 import { DRAINING, LIVE } from './lease-table.ts';
+import { CONFIRMED } from './ledger-columns.ts';
+import type { Namespace } from './namespaces.ts';
 import type { State } from './state.ts';
+import { type BuriedRun, cover } from './tombstones.ts';
 
 /**
  * Entries whose endings are recorded in the same step as their lease's. A lease with more hands
@@ -59,9 +64,12 @@ export function endEntry(state: State, entry: number, reason: EndReason, cause?:
   facts.entryEnded(namespace, entry, END_REASONS.indexOf(reason), cause);
   const isHead = entries.leafOf[entry] !== 0;
   const below = entries.link[entry]!;
+  if (namespace.reconciles && reason !== 'superseded') leaveTombstone(state, entry, reason);
   const reverts = namespace.contract.onExpire === 'revert' && isHead && below !== 0;
   if (!reverts || reason === 'deleted' || reason === 'superseded') {
+    const lonely = !isHead || below !== 0 ? copiesLeftAlone(state, namespace, entry) : [];
     state.removeEntry(entry);
+    for (const copy of lonely) state.dropCopy(copy);
     return;
   }
   const previousEtag = dotText(state.actors.text(entries.dotActor[entry]!), entries.dotSeq[entry]!);
@@ -75,6 +83,109 @@ export function endEntry(state: State, entry: number, reason: EndReason, cause?:
   }
   state.restampEntry(below, state.actors.self, state.nextSequence(), state.mintHlc());
   facts.entryReverted(namespace, below, { created: false, previousEtag, previousLease });
+}
+
+/**
+ * The copies of a key that would be left without an own value. Nobody keeps those up to date,
+ * unless the namespace follows the change log.
+ */
+function copiesLeftAlone(state: State, namespace: Namespace, entry: number): number[] {
+  if (!namespace.reconciles || namespace.contract.mirror === 'all') return [];
+  const { entries, sideProbe } = state;
+  sideProbe.set(namespace.number, entries.keyText(entry));
+  const copies: number[] = [];
+  for (let row = entries.find(namespace.number, sideProbe); row !== 0; row = entries.link[row]!) {
+    if (row === entry) continue;
+    if (!state.isCopy(row)) return [];
+    copies.push(row);
+  }
+  return copies;
+}
+
+/** Forgets the copies of a key, unless they stand beside an own value. */
+export function releaseCopies(state: State, namespace: Namespace, key: string): void {
+  const { entries, sideProbe } = state;
+  sideProbe.set(namespace.number, key);
+  const copies: number[] = [];
+  for (let row = entries.find(namespace.number, sideProbe); row !== 0; row = entries.link[row]!) {
+    if (!state.isCopy(row)) return;
+    copies.push(row);
+  }
+  for (const copy of copies) state.dropCopy(copy);
+}
+
+/**
+ * What the ledger must know of an own value that ends. A value whose deadline was final is swept
+ * there without being told; one that was written over is covered by the write.
+ */
+export function leaveTombstone(state: State, entry: number, reason: EndReason): void {
+  const { entries, leases, actors } = state;
+  const ledger = state.ledger!;
+  const lease = entries.lease[entry]!;
+  if (reason === 'expired' && leases.isImplicit(lease) && ledger.confirmed[entry] === CONFIRMED) {
+    const namespace = state.namespaceOfEntry(entry);
+    const partition = ledger.partitionOf(entry);
+    const actor = actors.text(entries.dotActor[entry]!);
+    const { hashHigh, hashLow } = ledger;
+    namespace.unswept.add(partition, actor, 1, hashHigh[entry]!, hashLow[entry]!);
+    return;
+  }
+  const key = entries.keyText(entry);
+  const namespace = entries.namespace[entry]!;
+  const covered = [
+    ...contextWithText(entries.context(entry), actors),
+    { actor: actors.text(entries.dotActor[entry]!), seq: entries.dotSeq[entry]! },
+  ];
+  state.later(() => {
+    const { context } = state.openTombstone(namespace, key);
+    for (const { actor, seq } of covered) cover(context, actor, seq);
+  });
+}
+
+/**
+ * Ends another sidecar's value here. Its owner learns of it from the ledger and tells it; this
+ * sidecar only records what the ledger must know.
+ */
+export function buryCopy(state: State, entry: number, reason: EndReason): void {
+  const namespace = state.namespaceOfEntry(entry);
+  const run = runOf(state, entry, reason);
+  const covered = [...contextWithText(state.entries.context(entry), state.actors), run.dot];
+  state.facts.entryBuried(namespace, entry, END_REASONS.indexOf(reason));
+  state.dropCopy(entry);
+  const key = run.key;
+  state.later(() => bury(state, namespace.number, key, covered, run));
+}
+
+function runOf(state: State, entry: number, reason: EndReason): BuriedRun & { key: string } {
+  const { entries, leases, actors } = state;
+  const lease = entries.lease[entry]!;
+  return {
+    key: entries.keyText(entry),
+    born: { actor: actors.text(entries.bornActor[entry]!), seq: entries.bornSeq[entry]! },
+    dot: { actor: actors.text(entries.dotActor[entry]!), seq: entries.dotSeq[entry]! },
+    reason,
+    deadline: leases.deadline[lease]!,
+    lease: leases.id(lease),
+    holder: leases.holder(lease),
+    contentType: entries.contentType(entry),
+    size: entries.valueLength(entries.cell[entry]!),
+    told: false,
+  };
+}
+
+/** Adds a run that was ended here to its key's tombstone. */
+export function bury(
+  state: State,
+  namespace: number,
+  key: string,
+  covered: readonly Dot[],
+  run: BuriedRun,
+): void {
+  const tombstone = state.openTombstone(namespace, key);
+  for (const { actor, seq } of covered) cover(tombstone.context, actor, seq);
+  const known = tombstone.runs.findIndex(({ born }) => dotText(born.actor, born.seq) === dotText(run.born.actor, run.born.seq));
+  if (known >= 0) tombstone.runs.splice(known, 1);
+  tombstone.runs.push(run);
 }
 
 /** Records that a value's run ends although its row goes on, under another lease. */
@@ -104,7 +215,7 @@ export function settleKey(state: State, namespace: number): number {
   for (;;) {
     const head = entries.find(namespace, state.probe);
     let row = head;
-    while (row !== 0 && state.isEntryLive(row)) row = entries.link[row]!;
+    while (row !== 0 && (state.isCopy(row) || state.isEntryLive(row))) row = entries.link[row]!;
     if (row === 0) return head;
     endRow(state, row);
   }

@@ -5,18 +5,22 @@ import type {
   Conditions, DeleteCommand, DeleteReply, GetCommand, GetReply, PutCommand, PutReply, SiblingView,
 } from './command.ts';
 import { type Context, parseContext } from './dot.ts';
-import { endEntry, settleKey } from './endings.ts';
+import { buryCopy, endEntry, settleKey } from './endings.ts';
 import { extendLease, namespaceNotFound } from './leases.ts';
+import { LIVE } from './lease-table.ts';
+import { wallOf } from './hybrid-clock.ts';
 import type { Namespace } from './namespaces.ts';
 import { isRefusal, type Refusal, refuse } from './refusal.ts';
 import type { State } from './state.ts';
 import {
-  contextOf, type Coverage, etagOf, etagOfRow, isCovered, rowsOf, touch, writeValue,
+  contextOf, type Coverage, etagOf, etagOfRow, isCovered, rowsOf, shownOf, touch, writeValue,
 } from './write.ts';
 import { counterText, counterValue } from './counter-value.ts';
 
 const CONTENT_TYPE = /^[\x20-\x7e]{1,255}$/;
 const CONTEXT_DOTS_TAKEN = 64;
+/** How far ahead of this clock a writer's context may be (PROTOCOL §2.5, maxSkew). */
+const CONTEXT_AHEAD_MS = 5000;
 
 export function entryNotFound(namespace: string, key: string): Refusal {
   return refuse('entry-not-found', `Cannot find entry "${key}" in "${namespace}"`);
@@ -44,11 +48,19 @@ export function conditionRefusal(
   );
 }
 
-export function parsedContext(text: string | undefined): Context | undefined | Refusal {
+export function parsedContext(
+  state: State,
+  text: string | undefined,
+): Context | undefined | Refusal {
   if (text === undefined) return undefined;
   const context = parseContext(text);
-  if (context !== undefined && context.seen.length <= CONTEXT_DOTS_TAKEN) return context;
-  return refuse('invalid-request', 'Cannot read the context: it is not one a read has given');
+  if (context === undefined || context.seen.length > CONTEXT_DOTS_TAKEN) {
+    return refuse('invalid-request', 'Cannot read the context: it is not one a read has given');
+  }
+  // The next write must pass it; one from far ahead would drag this clock along.
+  const aheadMs = wallOf(context.hlc) - (state.now + state.wallOffsetMs);
+  if (aheadMs <= CONTEXT_AHEAD_MS) return context;
+  return refuse('invalid-request', 'Cannot take the context: its clock is ahead of this one');
 }
 
 export function put(state: State, command: PutCommand): PutReply | Refusal {
@@ -70,13 +82,13 @@ export function put(state: State, command: PutCommand): PutReply | Refusal {
   if (!CONTENT_TYPE.test(command.contentType)) {
     return refuse('invalid-request', `Cannot put "${key}": not a content type`);
   }
-  const context = parsedContext(command.context);
+  const context = parsedContext(state, command.context);
   if (context !== undefined && isRefusal(context)) return context;
 
   state.probe.set(namespace.number, key);
   const head = settleKey(state, namespace.number);
   const rows = rowsOf(state, namespace, head);
-  const etag = rows.length === 0 ? undefined : etagOf(state, rows);
+  const etag = rows.length === 0 ? undefined : etagOf(state, shownOf(namespace, rows));
   const failed = conditionRefusal(command, etag, key);
   if (failed !== undefined) return failed;
 
@@ -98,7 +110,7 @@ export function put(state: State, command: PutCommand): PutReply | Refusal {
     created: written.created,
     etag: etagOfRow(state, written.row),
     lease: state.leases.id(lease),
-    remainingMs: Math.floor(state.leases.deadline[lease]! - state.now),
+    remainingMs: state.remainingMs(lease),
   };
   if (namespace.contract.conflict !== 'siblings') return reply;
   const after = rowsOf(state, namespace, state.entries.find(namespace.number, state.probe));
@@ -154,26 +166,29 @@ export function get(state: State, command: GetCommand): GetReply | Refusal {
     return entryNotFound(command.namespace, command.key);
   }
   const rows = rowsOf(state, namespace, head);
+  if (rows.length === 0) return entryNotFound(command.namespace, command.key);
   const { contract } = namespace;
-  for (const row of rows) {
+  const shown = shownOf(namespace, rows);
+  for (const row of shown) {
     if (contract.sliding) slide(state, namespace, entries.lease[row]!);
     if (contract.capacity.eviction === 'leastRecentlyUsed') touch(state, row);
   }
   const newest = rows[0]!;
   const lease = entries.lease[newest]!;
   const reply: GetReply = {
-    etag: etagOf(state, rows),
+    etag: etagOf(state, shown),
     contentType: entries.contentType(newest),
     lease: leases.id(lease),
-    remainingMs: Math.floor(leases.deadline[lease]! - state.now),
+    remainingMs: state.remainingMs(lease),
     context: contextOf(state, rows),
     value: entries.valueCopy(newest),
+    source: shown.every((row) => state.isCopy(row)) ? 'mirror' : 'local',
   };
-  if (rows.length === 1) return reply;
+  if (shown.length === 1) return reply;
   if (contract.conflict === 'counter') {
     return { ...reply, value: counterText(counterValue(state, rows)) };
   }
-  return { ...reply, siblings: rows.map((row) => siblingView(state, row)) };
+  return { ...reply, siblings: shown.map((row) => siblingView(state, row)) };
 }
 
 function siblingView(state: State, row: number): SiblingView {
@@ -184,7 +199,7 @@ function siblingView(state: State, row: number): SiblingView {
     contentType: entries.contentType(row),
     etag: etagOfRow(state, row),
     lease: leases.id(lease),
-    remainingMs: Math.floor(leases.deadline[lease]! - state.now),
+    remainingMs: state.remainingMs(lease),
     actor: state.actors.text(entries.dotActor[row]!),
   };
 }
@@ -192,7 +207,7 @@ function siblingView(state: State, row: number): SiblingView {
 /** Reads extend implicit leases, at most once per ttl/8, so that reading costs no renewal each. */
 function slide(state: State, namespace: Namespace, lease: number): void {
   const { leases } = state;
-  if (!leases.isImplicit(lease)) return;
+  if (leases.state[lease] !== LIVE || !leases.isImplicit(lease)) return;
   const ttlMs = leases.ttlMs[lease]!;
   if (state.now - leases.touchedAt[lease]! < ttlMs / 8) return;
   extendLease(state, namespace, lease, state.now + ttlMs);
@@ -202,18 +217,25 @@ export function remove(state: State, command: DeleteCommand): DeleteReply | Refu
   const { entries, leases } = state;
   const namespace = state.namespaces.obtain(command.namespace);
   if (namespace === undefined) return namespaceNotFound(command.namespace);
-  const context = parsedContext(command.context);
+  const context = parsedContext(state, command.context);
   if (context !== undefined && isRefusal(context)) return context;
   state.probe.set(namespace.number, command.key);
   const head = settleKey(state, namespace.number);
   const rows = rowsOf(state, namespace, head);
-  const etag = rows.length === 0 ? undefined : etagOf(state, rows);
+  const etag = rows.length === 0 ? undefined : etagOf(state, shownOf(namespace, rows));
   const failed = conditionRefusal(command, etag, command.key);
   if (failed !== undefined) return failed;
   // Where concurrent values are kept, a delete with a context takes what its writer had seen.
   const seen = namespace.contract.conflict === 'siblings' ? context?.seen : undefined;
-  const doomed = seen === undefined ? allRows(state, head) : rows.filter((row) => isCovered(state, row, seen));
+  const candidates = namespace.contract.onExpire === 'revert' ? allRows(state, head) : rows;
+  const doomed = seen === undefined
+    ? candidates
+    : candidates.filter((row) => isCovered(state, row, seen));
   for (const row of doomed) {
+    if (state.isCopy(row)) {
+      buryCopy(state, row, 'deleted');
+      continue;
+    }
     const lease = entries.lease[row]!;
     endEntry(state, row, 'deleted');
     if (leases.isImplicit(lease) && leases.entryCount[lease] === 0) {

@@ -147,9 +147,14 @@ export class EntryTable {
   }
 
   keyText(slot: number): string {
+    return decoder.decode(this.keyBytes(slot));
+  }
+
+  /** A view into the slab: valid until the next change. */
+  keyBytes(slot: number): Uint8Array {
     const ref = this.cell[slot]!;
     const at = this.slab.offsetOf(ref) + CELL_HEADER_BYTES;
-    return decoder.decode(this.slab.chunkOf(ref).subarray(at, at + this.keyLength(ref)));
+    return this.slab.chunkOf(ref).subarray(at, at + this.keyLength(ref));
   }
 
   contentType(slot: number): string {

@@ -5,7 +5,7 @@
  * Writing goes from columns to bytes without an object in between, because a burst of endings has
  * about a microsecond for each. Reading makes the objects of `fact.ts`.
  */
-import { type Actors, actorText } from './actors.ts';
+import { actorBytes, type Actors, actorText } from './actors.ts';
 import { CborReader, CborShapeError, CborWriter } from './cbor.ts';
 import type { EndReason } from './command.ts';
 import {
@@ -14,6 +14,7 @@ import {
 import type { Dot, Fact } from './fact.ts';
 import type { LeaseTable } from './lease-table.ts';
 import type { Namespace } from './namespaces.ts';
+import type { BuriedRun, Tombstone } from './tombstones.ts';
 
 /**
  * Bytes before each fact that are the engine's: what kind of record it is, and its number in the
@@ -36,6 +37,12 @@ const ENTRY_ENDED = 7;
 const ENTRY_CONFLICT = 8;
 const LEASE_RESTATED = 9;
 const ENTRY_RESTATED = 10;
+const ENTRY_BURIED = 11;
+const LEDGER_CONTACTED = 12;
+const TOMBSTONE_RESTATED = 13;
+
+/** Members of an ending before it could be told for another sidecar. */
+const ENDING_FIELDS_BEFORE = 17;
 
 /** A lease as a snapshot holds it. */
 export interface LeaseRestated {
@@ -70,7 +77,15 @@ export interface EntryRestated {
   /** Of its lease: an ended one, with entries still to be ended, may share its id with a live one. */
   readonly origin: Dot;
 }
-export type Restated = LeaseRestated | EntryRestated;
+/** A tombstone as a snapshot holds it. */
+export interface TombstoneRestated {
+  readonly kind: 'tombstone.restated';
+  readonly namespace: string;
+  readonly key: string;
+  readonly context: readonly Dot[];
+  readonly runs: readonly BuriedRun[];
+}
+export type Restated = LeaseRestated | EntryRestated | TombstoneRestated;
 
 /** What a write adds to its row when it becomes a fact. */
 export interface WriteDetails {
@@ -134,6 +149,33 @@ export class FactWriter extends CborWriter {
       this.text(leases.id(lease));
       this.text(leases.holder(lease));
     }
+  }
+
+  /** A fact of no lease, or of one that is not held here. */
+  #beginAside(kind: number, fields: number, namespace: Namespace, lease = '', holder = ''): void {
+    this.ensure(RECORD_HEADER_BYTES);
+    this.end += RECORD_HEADER_BYTES;
+    this.array(fields);
+    this.unsigned(kind);
+    this.double(this.at);
+    this.double(this.wallMs);
+    this.raw(namespace.encodedName, 0, namespace.encodedName.length);
+    this.text(lease);
+    this.text(holder);
+  }
+
+  #textDot(dot: Dot): void {
+    const actor = actorBytes(dot.actor);
+    this.byteString(actor, 0, actor.length);
+    this.unsigned(dot.seq);
+  }
+
+  #run(run: BuriedRun): void {
+    this.#textDot(run.dot);
+    this.#textDot(run.born);
+    this.text(run.contentType === DEFAULT_CONTENT_TYPE ? '' : run.contentType);
+    this.unsigned(run.size);
+    this.double(run.deadline);
   }
 
   #finish(namespace: Namespace, valueAt = 0): void {
@@ -242,9 +284,53 @@ export class FactWriter extends CborWriter {
   }
 
   entryEnded(namespace: Namespace, entry: number, reason: number, cause: string | undefined): void {
-    this.#beginEntry(ENTRY_ENDED, 8, namespace, entry);
+    this.#beginEntry(ENTRY_ENDED, 9, namespace, entry);
     this.unsigned(reason);
     this.optionalText(cause);
+    this.boolean(false);
+    this.#finish(namespace);
+  }
+
+  /** The ending of a run held elsewhere, by an owner that cannot tell it any more. */
+  orphanEnded(namespace: Namespace, key: string, run: BuriedRun): void {
+    this.#beginAside(ENTRY_ENDED, 18, namespace, run.lease, run.holder);
+    this.text(key);
+    this.#run(run);
+    this.boolean(false);
+    this.unsigned(END_REASONS.indexOf(run.reason));
+    this.optionalText(undefined);
+    this.boolean(true);
+    this.#finish(namespace);
+  }
+
+  /** The row is a copy. */
+  entryBuried(namespace: Namespace, entry: number, reason: number): void {
+    this.#beginEntry(ENTRY_BURIED, 8, namespace, entry);
+    this.unsigned(reason);
+    this.#context(this.#entries.context(entry));
+    this.#finish(namespace);
+  }
+
+  ledgerContacted(namespace: Namespace): void {
+    this.#beginAside(LEDGER_CONTACTED, 7, namespace);
+    this.double(namespace.contactAt);
+    this.#finish(namespace);
+  }
+
+  tombstoneRestated(namespace: Namespace, tombstone: Tombstone): void {
+    this.#beginAside(TOMBSTONE_RESTATED, 9, namespace);
+    this.text(tombstone.key);
+    this.array(tombstone.context.size * 2);
+    for (const [actor, seq] of tombstone.context) this.#textDot({ actor, seq });
+    this.array(tombstone.runs.length);
+    for (const run of tombstone.runs) {
+      this.array(11);
+      this.text(run.lease);
+      this.text(run.holder);
+      this.#run(run);
+      this.unsigned(END_REASONS.indexOf(run.reason));
+      this.boolean(run.told);
+    }
     this.#finish(namespace);
   }
 
@@ -302,6 +388,27 @@ function readContext(reader: CborReader): Dot[] {
   return dots;
 }
 
+function readRuns(reader: CborReader): BuriedRun[] {
+  const runs: BuriedRun[] = [];
+  for (let left = reader.array(); left > 0; left--) {
+    reader.array();
+    const lease = reader.text();
+    const holder = reader.text();
+    const dot = readDot(reader);
+    const born = readDot(reader);
+    const contentType = reader.text();
+    runs.push({
+      lease, holder, dot, born,
+      contentType: contentType === '' ? DEFAULT_CONTENT_TYPE : contentType,
+      size: reader.unsigned(),
+      deadline: reader.double(),
+      reason: readReason(reader),
+      told: reader.boolean(),
+    });
+  }
+  return runs;
+}
+
 function readReason(reader: CborReader): EndReason {
   const reason = END_REASONS[reader.unsigned()];
   if (reason === undefined) throw new CborShapeError('Cannot read an ending: unknown reason');
@@ -328,7 +435,7 @@ function readEntry(reader: CborReader) {
  */
 export function decodeFact(bytes: Uint8Array, start = 0, end = bytes.length): Fact | Restated {
   const reader = new CborReader(bytes, start + RECORD_HEADER_BYTES, end);
-  reader.array();
+  const fields = reader.array();
   const code = reader.unsigned();
   const at = reader.double();
   const wallMs = reader.double();
@@ -375,6 +482,20 @@ export function decodeFact(bytes: Uint8Array, start = 0, end = bytes.length): Fa
       return {
         kind: 'entry.ended', ...common, ...readEntry(reader),
         reason: readReason(reader), cause: reader.optionalText(),
+        // Written since a ledger can be connected.
+        elsewhere: fields > ENDING_FIELDS_BEFORE && reader.boolean(),
+      };
+    case ENTRY_BURIED:
+      return {
+        kind: 'entry.buried', ...common, ...readEntry(reader),
+        reason: readReason(reader), context: readContext(reader),
+      };
+    case LEDGER_CONTACTED:
+      return { kind: 'ledger.contacted', ...common, contactAt: reader.double() };
+    case TOMBSTONE_RESTATED:
+      return {
+        kind: 'tombstone.restated', namespace,
+        key: reader.text(), context: readContext(reader), runs: readRuns(reader),
       };
     case ENTRY_CONFLICT:
       return {
@@ -405,5 +526,8 @@ export function decodeFact(bytes: Uint8Array, start = 0, end = bytes.length): Fa
 
 /** A fact of a snapshot, not of the feed. */
 export function isRestated(fact: Fact | Restated): fact is Restated {
-  return fact.kind === 'lease.restated' || fact.kind === 'entry.restated';
+  return (
+    fact.kind === 'lease.restated' || fact.kind === 'entry.restated' ||
+    fact.kind === 'tombstone.restated'
+  );
 }

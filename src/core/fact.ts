@@ -83,6 +83,18 @@ export interface EntryReverted extends EntryFact<'entry.reverted'> {
 export interface EntryEnded extends EntryFact<'entry.ended'> {
   readonly reason: EndReason;
   readonly cause: string | undefined;
+  /** It was held by another sidecar, which is silent: told here in its place. */
+  readonly elsewhere?: boolean;
+}
+/** Another sidecar's value was ended here; its owner tells the ending, so this is no event. */
+export interface EntryBuried extends EntryFact<'entry.buried'> {
+  readonly reason: EndReason;
+  /** What goes with it, beyond the dot itself. */
+  readonly context: readonly Dot[];
+}
+/** Everything of ours in the namespace was vouched for at the ledger; no event. */
+export interface LedgerContacted extends FactOf<'ledger.contacted'> {
+  readonly contactAt: number;
 }
 /** Concurrent values met; `etag`s of the values that stay and the one the policy hides. */
 export interface EntryConflict extends EntryFact<'entry.conflict'> {
@@ -98,4 +110,6 @@ export type Fact =
   | EntryWritten
   | EntryReverted
   | EntryEnded
-  | EntryConflict;
+  | EntryConflict
+  | EntryBuried
+  | LedgerContacted;

@@ -8,6 +8,11 @@
 const EPOCH_MS = 1577836800000;
 const TICKS = 4096;
 
+/** The wall clock of a stamp, milliseconds since 1970. */
+export function wallOf(stamp: number): number {
+  return Math.floor(stamp / TICKS) + EPOCH_MS;
+}
+
 export class HybridClock {
   #last = 0;
 

@@ -3,7 +3,7 @@
  * after steps; it shares no bookkeeping with the code it checks, only the tables.
  */
 import type { Core } from './core.ts';
-import { DRAINING, ENDED, FREE, LIVE } from './lease-table.ts';
+import { COPIED, DRAINING, ENDED, FREE, LIVE } from './lease-table.ts';
 import type { State } from './state.ts';
 
 export class InvariantError extends Error {
@@ -20,6 +20,7 @@ export function checkInvariants(core: Core): void {
   checkLeases(state);
   checkEntries(state);
   checkOrders(state);
+  checkPartitions(state);
 }
 
 function checkLeases(state: State): void {
@@ -57,6 +58,7 @@ function checkLeases(state: State): void {
       must(!state.wheel.isScheduled(lease), `ended lease ${lease} is on the wheel`);
       must(phase !== ENDED || count === 0, `remembered lease ${lease} still has entries`);
       must(phase !== DRAINING || count > 0, `ended lease ${lease} without entries is not settled`);
+      must(phase !== COPIED || count === 1, `the lease of copy ${lease} has ${count} values`);
       if (phase === ENDED) ended++;
     }
   }
@@ -82,6 +84,8 @@ function checkEntries(state: State): void {
   const counts = new Map<number, { entries: number; bytes: number; heads: number }>();
   const linked = new Uint8Array(entries.slots.highest + 1);
   let used = 0;
+  let copies = 0;
+  let copyBytes = 0;
   for (let row = 1; row <= entries.slots.highest; row++) {
     if (entries.cell[row] === 0) continue;
     used++;
@@ -103,8 +107,14 @@ function checkEntries(state: State): void {
     );
     const namespace = entries.namespace[row]!;
     const count = counts.get(namespace) ?? { entries: 0, bytes: 0, heads: 0 };
-    count.entries++;
-    count.bytes += entries.chargedBytes(entries.cell[row]!);
+    const bytes = entries.chargedBytes(entries.cell[row]!);
+    if (state.isCopy(row)) {
+      copies++;
+      copyBytes += bytes;
+    } else {
+      count.entries++;
+      count.bytes += bytes;
+    }
     if (entries.leafOf[row] !== 0) count.heads++;
     counts.set(namespace, count);
   }
@@ -116,6 +126,8 @@ function checkEntries(state: State): void {
     if (isHead) heads++;
   }
   must(used === entries.slots.used, 'entry rows are miscounted');
+  must(copies === state.copies && copyBytes === state.copyBytes, 'copies are miscounted');
+  must(copies <= state.limits.copies, 'more copies are held than allowed');
   must(heads === entries.index.size, 'the key index and the heads differ');
   for (const namespace of state.namespaces.all()) {
     const { name, capacity } = namespace.contract;
@@ -126,6 +138,29 @@ function checkEntries(state: State): void {
     const details = detailBytes(state, namespace.number);
     must(namespace.bytes === count.bytes + details, `bytes of "${name}" are miscounted`);
   }
+}
+
+/** Every row that reconciles is in the list of its partition, once. */
+function checkPartitions(state: State): void {
+  const { ledger, entries } = state;
+  if (ledger === undefined) return;
+  let listed = 0;
+  let expected = 0;
+  for (const namespace of state.namespaces.all()) {
+    for (let partition = 0; partition < ledger.partitions; partition++) {
+      let row = ledger.first(namespace.number, partition);
+      for (; row !== 0; row = ledger.next[row]!) {
+        must(entries.cell[row] !== 0, `partition ${partition} lists row ${row}, which is free`);
+        must(ledger.partitionOf(row) === partition, `row ${row} is listed in another partition`);
+        must(entries.namespace[row] === namespace.number, `row ${row} is of another namespace`);
+        must(++listed <= entries.slots.used, `the rows of partition ${partition} form a ring`);
+      }
+    }
+  }
+  for (let row = 1; row <= entries.slots.highest; row++) {
+    if (entries.cell[row] !== 0 && state.namespaceOfEntry(row).reconciles) expected++;
+  }
+  must(listed === expected, 'rows that reconcile are missing from their partitions');
 }
 
 function detailBytes(state: State, namespace: number): number {

@@ -23,6 +23,8 @@ export const LIVE = 1;
 export const DRAINING = 2;
 /** Ended and remembered. */
 export const ENDED = 3;
+/** Stands for the lease of a copy, which another sidecar holds: not found by its id, not on the wheel. */
+export const COPIED = 4;
 
 const DETAIL_HEADER_BYTES = 16;
 const encoder = new TextEncoder();
@@ -59,11 +61,13 @@ export class LeaseTable {
   readonly endedNext: Uint32Array;
   /** 1 while a renewal waits to be told in this group. */
   readonly renewalPending: Uint8Array;
+  /** Of a copy's lease: 1 when it lives on with its owner's heartbeat. */
+  readonly session: Uint8Array;
   readonly leafOf: Uint32Array;
   readonly captured: Uint8Array;
 
   static readonly slotBytes =
-    1 + 2 + 8 + 4 + 8 + 8 + 4 + 4 + 4 + 4 + 4 + 8 + 1 + 4 + 1 + 4 + 1 +
+    1 + 2 + 8 + 4 + 8 + 8 + 4 + 4 + 4 + 4 + 4 + 8 + 1 + 4 + 1 + 1 + 4 + 1 +
     10 /* timing wheel */ + Slots.slotBytes + KeyIndex.slotBytes + OrderedIndex.slotBytes;
 
   constructor(capacity: number, slab: Slab, actors: Actors, hashSeed: number) {
@@ -88,6 +92,7 @@ export class LeaseTable {
     this.endReason = new Uint8Array(rows);
     this.endedNext = new Uint32Array(rows);
     this.renewalPending = new Uint8Array(rows);
+    this.session = new Uint8Array(rows);
     this.leafOf = new Uint32Array(rows);
     this.captured = new Uint8Array(rows);
   }

@@ -9,6 +9,7 @@ import { roomForLease } from './capacity.ts';
 import { endLease, settleLease } from './endings.ts';
 import { END_REASONS } from './fact-codec.ts';
 import { explicitId, LIVE } from './lease-table.ts';
+import { UNCONFIRMED } from './ledger-columns.ts';
 import type { Namespace } from './namespaces.ts';
 import { type Refusal, refuse } from './refusal.ts';
 import type { State } from './state.ts';
@@ -107,6 +108,7 @@ export function grant(state: State, command: GrantCommand): GrantReply | Refusal
   if (command.id !== undefined && !isLeaseId(command.id)) {
     return refuse('invalid-request', `Cannot grant lease "${command.id}": not a lease id`);
   }
+  if (isIsolated(state, namespace)) return isolated(namespace, 'grant a lease');
   const ttlMs = command.ttlMs ?? namespace.contract.ttl.defaultMs;
   const outside = ttlRefusal(namespace, ttlMs);
   if (outside !== undefined) return outside;
@@ -179,12 +181,33 @@ export function renew(state: State, command: RenewCommand): RenewReply | Refusal
     const outside = ttlRefusal(namespace, command.ttlMs);
     if (outside !== undefined) return outside;
   }
+  if (isIsolated(state, namespace)) return isolated(namespace, `renew lease "${command.id}"`);
   const wanted = state.now + (command.ttlMs ?? leases.ttlMs[lease]!);
   const capped = extendLease(state, namespace, lease, wanted);
   return { lease: leaseView(state, lease, command.id), capped };
 }
 
-/** Moves the deadline to `wanted`, never back, never past the lifetime; true when that capped it. */
+/** Too long without the ledger for promises that it could not take into account. */
+function isIsolated(state: State, namespace: Namespace): boolean {
+  return (
+    namespace.reconciles && state.now > namespace.contactAt + namespace.contract.autonomyMs
+  );
+}
+
+function isolated(namespace: Namespace, action: string): Refusal {
+  const { name, autonomyMs } = namespace.contract;
+  return refuse(
+    'isolated',
+    `Cannot ${action}: "${name}" has been without the ledger for more than ${autonomyMs} ms`,
+    { autonomyMs },
+  );
+}
+
+/**
+ * Moves the deadline to `wanted`, never back, never past the lifetime; true when it did not get
+ * there. Where entries are known to the ledger, no renewal promises more than the silence after
+ * which others may end them; the rest follows when the ledger knows (PROTOCOL §3.5 rule 4).
+ */
 export function extendLease(
   state: State,
   namespace: Namespace,
@@ -193,10 +216,35 @@ export function extendLease(
 ): boolean {
   const { leases } = state;
   const lifetimeEnd = leases.lifetimeEnd(lease, namespace.contract.ttl.maxLifetimeMs);
-  const deadline = Math.max(leases.deadline[lease]!, Math.min(wanted, lifetimeEnd));
+  const allowed = Math.min(wanted, lifetimeEnd);
+  let deadline = Math.max(leases.deadline[lease]!, allowed);
+  let waits = false;
+  if (namespace.reconciles && leases.entryCount[lease]! > 0) {
+    const autonomous = namespace.contactAt + namespace.contract.autonomyMs;
+    waits = deadline > Math.max(leases.deadline[lease]!, autonomous);
+    if (waits) deadline = Math.max(leases.deadline[lease]!, autonomous);
+    if (waits) state.wanted.set(lease, allowed);
+    // A final deadline is known to others only when it is told; a session's follows its owner.
+    if (waits || leases.isImplicit(lease)) noteEntriesChanged(state, lease);
+  }
   state.renewLease(lease, deadline, state.now, leases.renewals[lease]! + 1);
   state.noteRenewal(lease);
-  return wanted > lifetimeEnd;
+  return waits || wanted > lifetimeEnd;
+}
+
+/** Entries of one lease whose deadline is told to the ledger at a renewal; beyond, it stays capped. */
+const TOLD_ENTRIES_MAX = 4096;
+
+function noteEntriesChanged(state: State, lease: number): void {
+  const { leases, entries } = state;
+  if (leases.entryCount[lease]! > TOLD_ENTRIES_MAX) {
+    state.wanted.delete(lease);
+    return;
+  }
+  for (let row = leases.entryHead[lease]!; row !== 0; row = entries.leaseNext[row]!) {
+    state.ledger!.confirmed[row] = UNCONFIRMED;
+    state.noteChanged(row);
+  }
 }
 
 export function renewMany(state: State, command: RenewManyCommand): RenewManyReply {

@@ -12,7 +12,7 @@ import { FREE, LIVE } from './lease-table.ts';
 import type { Namespace } from './namespaces.ts';
 import { type Refusal, refuse } from './refusal.ts';
 import type { State } from './state.ts';
-import { etagOf, rowsOf } from './write.ts';
+import { etagOf, rowsOf, shownOf } from './write.ts';
 import { counterText, counterValue } from './counter-value.ts';
 
 /** Values in one page; a page with more ends early and says where to go on. */
@@ -33,20 +33,20 @@ export function listEntries(state: State, command: ListEntriesCommand): EntryPag
   let more = false;
   startAt(state, namespace, command, (row) => {
     if (!hasPrefix(state, row, prefix)) return false;
-    if (!state.isEntryLive(row)) return true;
+    const rows = rowsOf(state, namespace, row);
+    if (rows.length === 0 || !state.isEntryLive(rows[0]!)) return true;
     if (found.length === command.limit || valueBytes > PAGE_VALUE_BYTES) {
       more = true;
       return false;
     }
-    const rows = rowsOf(state, namespace, row);
     const newest = rows[0]!;
     const lease = entries.lease[newest]!;
     const view: EntryView = {
       key: entries.keyText(row),
-      etag: etagOf(state, rows),
+      etag: etagOf(state, shownOf(namespace, rows)),
       contentType: entries.contentType(newest),
       lease: leases.id(lease),
-      remainingMs: Math.floor(leases.deadline[lease]! - state.now),
+      remainingMs: state.remainingMs(lease),
     };
     if (command.values) {
       const isCounter = namespace.contract.conflict === 'counter' && rows.length > 1;
@@ -86,7 +86,9 @@ function startAt(
  * the page's range are settled first, so the page is right without changing while it is read.
  */
 function settleChains(state: State, namespace: Namespace, command: ListEntriesCommand): void {
-  if (namespace.contract.onExpire !== 'revert' && !keepsSiblings(namespace)) return;
+  const chains =
+    namespace.contract.onExpire === 'revert' || namespace.reconciles || keepsSiblings(namespace);
+  if (!chains) return;
   const prefix = utf8(command.prefix);
   const due: number[] = [];
   do {
@@ -95,7 +97,8 @@ function settleChains(state: State, namespace: Namespace, command: ListEntriesCo
     startAt(state, namespace, command, (row) => {
       if (!hasPrefix(state, row, prefix)) return false;
       for (let link = row; link !== 0; link = state.entries.link[link]!) {
-        if (state.entries.link[row] !== 0 && !state.isEntryLive(link)) due.push(link);
+        if (state.entries.link[row] === 0 || state.isCopy(link)) continue;
+        if (!state.isEntryLive(link)) due.push(link);
       }
       if (state.isEntryLive(row)) seen++;
       return seen <= command.limit && due.length < PAGE_ROWS;

@@ -7,6 +7,7 @@ import type { NamespaceContract } from './contract.ts';
 import type { EntryTable } from './entry-table.ts';
 import type { KeyProbe } from './key-probe.ts';
 import { type LeafPool, OrderedIndex } from './ordered-index.ts';
+import { Unswept } from './unswept.ts';
 
 export const NAMESPACE_NAME = /^[a-z0-9][a-z0-9_-]{0,62}$/;
 
@@ -19,6 +20,11 @@ export interface Namespace {
   leases: number;
   entries: number;
   bytes: number;
+  /** It converges with other sidecars through the ledger. */
+  readonly reconciles: boolean;
+  /** Timeline instant of the last contact that vouched for everything of ours in it. */
+  contactAt: number;
+  readonly unswept: Unswept;
 }
 
 export class Namespaces {
@@ -30,6 +36,8 @@ export class Namespaces {
   readonly #pool: LeafPool;
   readonly #limit: number;
   readonly #template: NamespaceContract | undefined;
+  readonly #reconciling: boolean;
+  readonly #startNow: number;
 
   constructor(
     contracts: readonly NamespaceContract[],
@@ -37,7 +45,11 @@ export class Namespaces {
     limit: number,
     entries: EntryTable,
     pool: LeafPool,
+    reconciling: boolean,
+    startNow: number,
   ) {
+    this.#reconciling = reconciling;
+    this.#startNow = startNow;
     this.#entries = entries;
     this.#pool = pool;
     this.#limit = limit;
@@ -65,6 +77,9 @@ export class Namespaces {
       leases: 0,
       entries: 0,
       bytes: 0,
+      reconciles: this.#reconciling && contract.class === 'shared',
+      contactAt: this.#startNow,
+      unswept: new Unswept(),
     };
   }
 

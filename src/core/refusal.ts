@@ -22,6 +22,7 @@ export type RefusalCode =
   | 'version-mismatch'
   | 'value-too-large'
   | 'capacity'
+  | 'isolated'
   | 'quota-exceeded'
   | 'journal-full'
   | 'draining';

@@ -2,12 +2,16 @@
  * From facts back to state. Facts are replayed by the same primitives that made them; a fact that
  * does not fit the state before it is a broken journal, and says so, rather than being skipped.
  */
-import type { EntryEnded, EntryReverted, EntryWritten, Fact, LeaseGranted } from './fact.ts';
-import type { EntryRestated, LeaseRestated, Restated } from './fact-codec.ts';
+import { bury, leaveTombstone } from './endings.ts';
+import type {
+  EntryBuried, EntryEnded, EntryReverted, EntryWritten, Fact, LeaseGranted,
+} from './fact.ts';
+import type { EntryRestated, LeaseRestated, Restated, TombstoneRestated } from './fact-codec.ts';
 import type { NumberedDot } from './entry-table.ts';
 import type { Dot } from './fact.ts';
 import type { Namespace } from './namespaces.ts';
 import type { State } from './state.ts';
+import { cover } from './tombstones.ts';
 
 /** The journal says something that cannot follow from what it said before. */
 export class RestoreError extends Error {
@@ -46,10 +50,17 @@ export function restoreFact(state: State, fact: Fact | Restated): void {
       return restoreEnding(state, namespace, fact);
     case 'entry.conflict':
       return;
+    case 'entry.buried':
+      return restoreBuried(state, namespace, fact);
+    case 'ledger.contacted':
+      namespace.contactAt = fact.contactAt;
+      return;
     case 'lease.restated':
       return restoreLease(state, namespace, fact);
     case 'entry.restated':
       return restoreEntry(state, namespace, fact);
+    case 'tombstone.restated':
+      return restoreTombstone(state, namespace, fact);
   }
 }
 
@@ -201,12 +212,34 @@ function restoreRevert(state: State, namespace: Namespace, fact: EntryReverted):
   state.restampEntry(row, state.actors.number(fact.dot.actor), fact.dot.seq, fact.hlc);
 }
 
+/** Ended here, held elsewhere: nothing of it was in the journal but this. */
+function restoreBuried(state: State, namespace: Namespace, fact: EntryBuried): void {
+  if (!namespace.reconciles) return;
+  const { key, dot, born, reason, deadline, lease, holder, contentType, size } = fact;
+  bury(state, namespace.number, key, [...fact.context, dot], {
+    dot, born, reason, deadline, lease, holder, contentType, size, told: false,
+  });
+}
+
+function restoreTombstone(state: State, namespace: Namespace, fact: TombstoneRestated): void {
+  if (!namespace.reconciles) return;
+  const tombstone = state.openTombstone(namespace.number, fact.key);
+  for (const { actor, seq } of fact.context) cover(tombstone.context, actor, seq);
+  tombstone.runs.push(...fact.runs);
+}
+
 function restoreEnding(state: State, namespace: Namespace, fact: EntryEnded): void {
+  if (fact.elsewhere === true) return;
   state.probe.set(namespace.number, fact.key);
   const row = findRun(state, namespace, fact.born);
   if (row === 0) throw new RestoreError(`Cannot restore the end of "${fact.key}": it is not there`);
   const { leases } = state;
   const lease = state.entries.lease[row]!;
+  // What expired at its final deadline is swept at the ledger without being told.
+  const swept = fact.reason === 'expired' && leases.isImplicit(lease);
+  if (namespace.reconciles && fact.reason !== 'superseded' && !swept) {
+    leaveTombstone(state, row, fact.reason);
+  }
   state.removeEntry(row);
   const implicitGone = leases.isImplicit(lease) && leases.entryCount[lease] === 0;
   if (!implicitGone || !leases.isLiveRow(lease)) return;

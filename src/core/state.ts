@@ -15,11 +15,13 @@ import { EntryTable, type NumberedDot } from './entry-table.ts';
 import { END_REASONS, FactWriter } from './fact-codec.ts';
 import { HybridClock } from './hybrid-clock.ts';
 import { KeyProbe } from './key-probe.ts';
-import { DRAINING, ENDED, FREE, LeaseTable, LIVE } from './lease-table.ts';
+import { COPIED, DRAINING, ENDED, FREE, LeaseTable, LIVE } from './lease-table.ts';
+import { LedgerColumns } from './ledger-columns.ts';
 import { type Namespace, Namespaces } from './namespaces.ts';
 import { LeafPool, OrderedIndex } from './ordered-index.ts';
 import { Slab } from './slab.ts';
 import { TimingWheel } from './timing-wheel.ts';
+import { type Tombstone, Tombstones } from './tombstones.ts';
 
 /** Rows kept beyond the capacities, so that a full namespace can still move and revert. */
 const SPARE_ROWS = 1024;
@@ -44,6 +46,18 @@ export interface LeaseFields {
   };
 }
 
+/** What is known of the lease of another sidecar's value. */
+export interface CopyLeaseFields {
+  readonly id: string;
+  readonly holder: string;
+  readonly ttlMs: number;
+  readonly deadline: number;
+  readonly grantedAt: number;
+  readonly session: boolean;
+  /** Number of the actor whose heartbeat keeps it alive. */
+  readonly owner: number;
+}
+
 export interface EntryFields {
   readonly namespace: Namespace;
   readonly lease: number;
@@ -60,12 +74,15 @@ interface SnapshotProgress {
   readonly mark: number;
   leaseCursor: number;
   entryCursor: number;
+  /** As they are when their turn comes: facts written meanwhile only add to them. */
+  readonly tombstones: IterableIterator<Tombstone>;
   readonly writer: FactWriter;
 }
 
 export function slabLimit(limits: CoreLimits): number {
-  return Slab.worstCase(limits.bytes, limits.entries + limits.leases) +
-    limits.endedMemory.entries * ENDED_DETAIL_BYTES;
+  const cells = limits.entries + limits.leases + 2 * limits.copies;
+  return Slab.worstCase(limits.bytes + limits.copyBytes, cells) +
+    (limits.endedMemory.entries + limits.copies) * ENDED_DETAIL_BYTES;
 }
 
 export class State {
@@ -75,6 +92,9 @@ export class State {
   readonly leases: LeaseTable;
   readonly entries: EntryTable;
   readonly namespaces: Namespaces;
+  /** Present when a ledger is connected. */
+  readonly ledger: LedgerColumns | undefined;
+  readonly tombstones: Tombstones;
   /** Explicit leases by id. */
   readonly leaseOrder: OrderedIndex<string>;
   readonly wheel: TimingWheel;
@@ -82,6 +102,8 @@ export class State {
   readonly clock = new HybridClock();
   /** The key of the command under way. */
   readonly probe: KeyProbe;
+  /** A key looked up on the way of another command. */
+  readonly sideProbe: KeyProbe;
   readonly #chainProbe: KeyProbe;
 
   /** Instant of the step under way. */
@@ -93,6 +115,13 @@ export class State {
   /** Rows by their state, process-wide; explicit and implicit leases together. */
   liveLeases = 0;
   evictions = 0;
+  /** Copies of others' values. */
+  copies = 0;
+  copyBytes = 0;
+  /** When other runs were last heard of, by actor: their session values live on with them. */
+  readonly heardAt = new Map<string, number>();
+  /** Runs before this one whose values are held here. */
+  readonly predecessors = new Set<string>();
   /** Where the last search for a victim stopped. */
   evictionHand = 0;
   #sequence = 0;
@@ -112,6 +141,12 @@ export class State {
   /** Leases renewed in this group: one fact each, told when the group closes. */
   readonly renewed: number[] = [];
 
+  /** Rows and tombstones with something the ledger must be told. */
+  changedRows: number[] = [];
+  changedTombstones: Tombstone[] = [];
+  /** Deadlines that wait for the ledger to know them, by lease (§3.5 rule 4). */
+  readonly wanted = new Map<number, number>();
+
   undo: (() => void)[] | undefined;
   #deferred: (() => void)[] = [];
   #snapshot: SnapshotProgress | undefined;
@@ -123,10 +158,13 @@ export class State {
     this.now = startNow;
     this.actors = new Actors(options.actor);
     this.slab = new Slab(slabLimit(limits));
-    const leaseRows = limits.leases + limits.endedMemory.entries + SPARE_ROWS;
-    const entryRows = limits.entries + SPARE_ROWS;
+    const leaseRows = limits.leases + limits.endedMemory.entries + limits.copies + SPARE_ROWS;
+    const entryRows = limits.entries + limits.copies + SPARE_ROWS;
     this.leases = new LeaseTable(leaseRows, this.slab, this.actors, options.hashSeed);
     this.entries = new EntryTable(entryRows, this.slab);
+    this.ledger =
+      options.ledger === undefined ? undefined : new LedgerColumns(entryRows, options.ledger);
+    this.tombstones = new Tombstones(limits.tombstones);
     const pool = new LeafPool(entryRows + leaseRows);
     this.leaseOrder = new OrderedIndex<string>({
       slotCapacity: leaseRows,
@@ -137,10 +175,12 @@ export class State {
     });
     this.namespaces = new Namespaces(
       options.namespaces, options.autoCreateNamespaces, limits.namespaces, this.entries, pool,
+      options.ledger !== undefined, startNow,
     );
     this.wheel = new TimingWheel(leaseRows, startNow);
     this.facts = new FactWriter(this.actors, this.leases, this.entries);
     this.probe = new KeyProbe(options.hashSeed);
+    this.sideProbe = new KeyProbe(options.hashSeed);
     this.#chainProbe = new KeyProbe(options.hashSeed);
   }
 
@@ -168,10 +208,52 @@ export class State {
   }
 
   isEntryLive(entry: number): boolean {
-    return this.leases.isLive(this.entries.lease[entry]!, this.now);
+    const lease = this.entries.lease[entry]!;
+    if (this.leases.state[lease] === COPIED) return this.now < this.deadlineOf(lease);
+    return this.leases.isLive(lease, this.now);
   }
 
-  #later(action: () => void): void {
+  /** Another sidecar's value: never ended here, only forgotten. */
+  isCopy(entry: number): boolean {
+    return this.leases.state[this.entries.lease[entry]!] === COPIED;
+  }
+
+  /** Until when a lease is live; a copy's also while its owner is heard of (PROTOCOL §3.3). */
+  deadlineOf(lease: number): number {
+    const { leases } = this;
+    const deadline = leases.deadline[lease]!;
+    if (leases.state[lease] !== COPIED || leases.session[lease] === 0) return deadline;
+    const heardAt = this.heardAt.get(this.actors.text(leases.originActor[lease]!)) ?? 0;
+    const { autonomyMs } = this.namespaceOfLease(lease).contract;
+    return Math.max(deadline, heardAt + Math.min(leases.ttlMs[lease]!, autonomyMs));
+  }
+
+  /** Floored; 0 may still be live. */
+  remainingMs(lease: number): number {
+    return Math.floor(this.deadlineOf(lease) - this.now);
+  }
+
+  /** The ledger must be told of this row's key. */
+  noteChanged(entry: number): void {
+    const { ledger } = this;
+    if (ledger === undefined || ledger.changed[entry] === 1) return;
+    if (!this.namespaceOfEntry(entry).reconciles) return;
+    ledger.changed[entry] = 1;
+    this.changedRows.push(entry);
+  }
+
+  /** The tombstone of a key, which the ledger must be told of. */
+  openTombstone(namespace: number, key: string): Tombstone {
+    const tombstone = this.tombstones.open(namespace, key);
+    if (!tombstone.changed) {
+      tombstone.changed = true;
+      this.changedTombstones.push(tombstone);
+    }
+    return tombstone;
+  }
+
+  /** Now, or when an atomic batch has been decided. */
+  later(action: () => void): void {
     if (this.undo === undefined) action();
     else this.#deferred.push(action);
   }
@@ -228,6 +310,48 @@ export class State {
       this.#freeLease(slot);
     });
     return slot;
+  }
+
+  /** A row that stands for another sidecar's lease; 0 when there is no room for it. */
+  allocateCopyLease(namespace: Namespace, copy: CopyLeaseFields): number {
+    const { leases } = this;
+    const detail = leases.writeDetail(copy.id, copy.holder, {}, 0);
+    if (detail === 0) return 0;
+    const slot = leases.slots.take();
+    if (slot === 0) {
+      this.slab.free(detail, false);
+      return 0;
+    }
+    this.#markCaptured(leases.captured, slot);
+    leases.state[slot] = COPIED;
+    leases.namespace[slot] = namespace.number;
+    leases.deadline[slot] = copy.deadline;
+    leases.ttlMs[slot] = copy.ttlMs;
+    leases.grantedAt[slot] = copy.grantedAt;
+    leases.session[slot] = copy.session ? 1 : 0;
+    leases.entryHead[slot] = 0;
+    leases.entryCount[slot] = 0;
+    leases.detail[slot] = detail;
+    leases.leafOf[slot] = 0;
+    leases.originActor[slot] = copy.owner;
+    leases.originSeq[slot] = 0;
+    this.actors.retain(copy.owner);
+    return slot;
+  }
+
+  /** Forgets a copy; its owner's value is not touched by that. */
+  dropCopy(entry: number): void {
+    const lease = this.entries.lease[entry]!;
+    this.removeEntry(entry);
+    this.later(() => this.freeCopyLease(lease));
+  }
+
+  freeCopyLease(lease: number): void {
+    const { leases } = this;
+    this.slab.free(leases.detail[lease]!, this.namespaceOfLease(lease).contract.sensitive);
+    this.actors.release(leases.originActor[lease]!);
+    leases.state[lease] = FREE;
+    leases.slots.give(lease);
   }
 
   /** Puts an explicit lease into the order of ids, unless a newer one of its id is there. */
@@ -329,13 +453,14 @@ export class State {
         if (wasScheduled) this.wheel.schedule(lease, leases.deadline[lease]!);
       });
     }
+    this.wanted.delete(lease);
     leases.state[lease] = DRAINING;
     leases.touchedAt[lease] = endedAt;
     leases.endReason[lease] = END_REASONS.indexOf(reason);
     this.liveLeases--;
     namespace.leases--;
     namespace.bytes -= leases.detailBytes(lease);
-    if (leases.entryCount[lease] === 0) this.#later(() => this.settleLease(lease));
+    if (leases.entryCount[lease] === 0) this.later(() => this.settleLease(lease));
   }
 
   /** A snapshot's ended lease: memory, or waiting for the entries that follow it. */
@@ -423,6 +548,7 @@ export class State {
     entries.hlc[slot] = fields.hlc;
     entries.link[slot] = 0;
     entries.leafOf[slot] = 0;
+    this.ledger?.begin(slot, this.probe.bytes, this.probe.length);
     this.actors.retain(fields.dotActor);
     this.actors.retain(fields.bornActor);
     if (head === 0) {
@@ -437,8 +563,7 @@ export class State {
       entries.link[last] = slot;
     }
     this.#linkToLease(slot, fields.lease);
-    namespace.entries++;
-    namespace.bytes += entries.chargedBytes(fields.cell);
+    this.#count(slot, 1);
     this.undo?.push(() => {
       this.#unlink(slot);
       this.#releaseEntry(slot);
@@ -482,18 +607,20 @@ export class State {
     entries.dotActor[entry] = dotActor;
     entries.dotSeq[entry] = dotSeq;
     entries.hlc[entry] = hlc;
+    this.ledger?.touch(entry);
     this.actors.retain(dotActor);
     this.undo?.push(() => {
+      this.ledger?.touch(entry);
       namespace.bytes += entries.chargedBytes(old.cell) - entries.chargedBytes(cell);
       entries.cell[entry] = old.cell;
       entries.dotActor[entry] = old.dotActor;
       entries.dotSeq[entry] = old.dotSeq;
       entries.hlc[entry] = old.hlc;
-      this.#freeCell(cell, namespace);
+      this.freeCell(cell, namespace);
       this.actors.release(dotActor);
     });
-    this.#later(() => {
-      this.#freeCell(old.cell, namespace);
+    this.later(() => {
+      this.freeCell(old.cell, namespace);
       this.actors.release(old.dotActor);
     });
   }
@@ -519,7 +646,7 @@ export class State {
       entries.bornSeq[entry] = old.bornSeq;
       actors.release(fields.bornActor);
     });
-    this.#later(() => actors.release(old.bornActor));
+    this.later(() => actors.release(old.bornActor));
   }
 
   /** The value stays, its version does not: a value under another came back to the top. */
@@ -541,7 +668,7 @@ export class State {
       entries.hlc[entry] = old.hlc;
       this.actors.release(dotActor);
     });
-    this.#later(() => this.actors.release(old.dotActor));
+    this.later(() => this.actors.release(old.dotActor));
   }
 
   /** Takes a value away. Ending its lease, where that was implicit, is the caller's. */
@@ -587,10 +714,25 @@ export class State {
       entries.index.remove(entry);
       namespace.order.remove(entry);
     }
+    this.#count(entry, -1);
     this.#unlinkFromLease(entry);
-    namespace.entries--;
-    namespace.bytes -= entries.chargedBytes(entries.cell[entry]!);
     return before;
+  }
+
+  /** Rows come and go: what they hold is counted, and the ledger's lists follow. */
+  #count(entry: number, change: 1 | -1): void {
+    const namespace = this.namespaceOfEntry(entry);
+    const bytes = this.entries.chargedBytes(this.entries.cell[entry]!) * change;
+    if (this.isCopy(entry)) {
+      this.copies += change;
+      this.copyBytes += bytes;
+    } else {
+      namespace.entries += change;
+      namespace.bytes += bytes;
+    }
+    if (this.ledger === undefined || !namespace.reconciles) return;
+    if (change === 1) this.ledger.link(entry, namespace.number);
+    else this.ledger.unlink(entry, namespace.number);
   }
 
   #relink(entry: number, before: number): void {
@@ -606,8 +748,7 @@ export class State {
       namespace.order.insert(entry);
     }
     this.#linkToLease(entry, entries.lease[entry]!);
-    namespace.entries++;
-    namespace.bytes += entries.chargedBytes(entries.cell[entry]!);
+    this.#count(entry, 1);
   }
 
   #linkToLease(entry: number, lease: number): void {
@@ -634,14 +775,15 @@ export class State {
 
   #releaseEntry(entry: number): void {
     const { entries } = this;
-    this.#freeCell(entries.cell[entry]!, this.namespaceOfEntry(entry));
+    this.freeCell(entries.cell[entry]!, this.namespaceOfEntry(entry));
     this.actors.release(entries.dotActor[entry]!);
     this.actors.release(entries.bornActor[entry]!);
     entries.cell[entry] = 0;
     entries.slots.give(entry);
   }
 
-  #freeCell(cell: number, namespace: Namespace): void {
+  /** Gives a cell back, with what its context refers to. */
+  freeCell(cell: number, namespace: Namespace): void {
     for (const dot of this.entries.contextOfCell(cell)) this.actors.release(dot.actor);
     this.slab.free(cell, namespace.contract.sensitive);
   }
@@ -685,7 +827,13 @@ export class State {
       this.leases.captured.fill(0, 0, this.leases.slots.highest + 1);
       this.entries.captured.fill(0, 0, this.entries.slots.highest + 1);
     }
-    this.#snapshot = { mark: this.#snapshotMark, leaseCursor: 1, entryCursor: 1, writer };
+    this.#snapshot = {
+      mark: this.#snapshotMark, leaseCursor: 1, entryCursor: 1, writer,
+      tombstones: this.tombstones.values(),
+    };
+    for (const namespace of this.namespaces.all()) {
+      if (namespace.reconciles) writer.ledgerContacted(namespace);
+    }
   }
 
   /** Writes up to `budget` rows; true when all are written and the snapshot is over. */
@@ -698,6 +846,14 @@ export class State {
     }
     while (left > 0 && snapshot.entryCursor <= this.entries.slots.highest) {
       this.captureEntry(snapshot.entryCursor++);
+      left--;
+    }
+    while (left > 0) {
+      const { value: tombstone, done } = snapshot.tombstones.next();
+      if (done) break;
+      const namespace = this.namespaces.at(tombstone.namespace);
+      if (namespace.contract.durability === 'memory') continue;
+      snapshot.writer.tombstoneRestated(namespace, tombstone);
       left--;
     }
     if (left === 0) return false;
@@ -719,7 +875,7 @@ export class State {
     if (snapshot === undefined || this.leases.captured[lease] === snapshot.mark) return;
     this.leases.captured[lease] = snapshot.mark;
     const state = this.leases.state[lease]!;
-    if (state === FREE) return;
+    if (state === FREE || state === COPIED) return;
     const namespace = this.namespaceOfLease(lease);
     if (namespace.contract.durability === 'memory') return;
     snapshot.writer.leaseRestated(namespace, lease, state === LIVE);
@@ -729,7 +885,7 @@ export class State {
     const snapshot = this.#snapshot;
     if (snapshot === undefined || this.entries.captured[entry] === snapshot.mark) return;
     this.entries.captured[entry] = snapshot.mark;
-    if (this.entries.cell[entry] === 0) return;
+    if (this.entries.cell[entry] === 0 || this.isCopy(entry)) return;
     const namespace = this.namespaceOfEntry(entry);
     if (namespace.contract.durability === 'memory') return;
     this.captureLease(this.entries.lease[entry]!);

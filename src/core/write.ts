@@ -50,13 +50,40 @@ export interface Written {
 export function rowsOf(state: State, namespace: Namespace, head: number): number[] {
   const rows: number[] = [];
   if (head === 0) return rows;
-  rows.push(head);
-  if (namespace.contract.onExpire === 'revert') return rows;
-  for (let row = state.entries.link[head]!; row !== 0; row = state.entries.link[row]!) {
-    rows.push(row);
+  if (namespace.contract.onExpire === 'revert') {
+    rows.push(head);
+    return rows;
   }
-  if (rows.length > 1) rows.sort((left, right) => newestFirst(state, left, right));
+  for (let row = head; row !== 0; row = state.entries.link[row]!) {
+    // A copy past its deadline is not ended here, and not shown either.
+    if (!state.isCopy(row) || state.isEntryLive(row)) rows.push(row);
+  }
+  if (rows.length > 1) rows.sort((left, right) => firstBy(namespace, state, left, right));
   return rows;
+}
+
+/**
+ * Of the live values, those a reader is shown: all where concurrent values are kept, else the one
+ * that the policy prefers. The others stay until the ledger has decided (PROTOCOL §3.5 rule 2).
+ */
+export function shownOf(namespace: Namespace, rows: readonly number[]): readonly number[] {
+  const { conflict } = namespace.contract;
+  if (rows.length < 2 || conflict === 'siblings' || conflict === 'counter') return rows;
+  return rows.slice(0, 1);
+}
+
+/** `ownerWins` prefers the younger lease, then as the others: the newer write. */
+function firstBy(namespace: Namespace, state: State, left: number, right: number): number {
+  if (namespace.contract.conflict === 'ownerWins') {
+    const difference = rankOf(state, right) - rankOf(state, left);
+    if (difference !== 0) return difference;
+  }
+  return newestFirst(state, left, right);
+}
+
+/** When the lease was granted, wall clock: what `ownerWins` decides by. */
+export function rankOf(state: State, row: number): number {
+  return Math.floor(state.leases.grantedAt[state.entries.lease[row]!]! + state.wallOffsetMs);
 }
 
 function newestFirst(state: State, left: number, right: number): number {
@@ -64,7 +91,9 @@ function newestFirst(state: State, left: number, right: number): number {
   const difference = entries.hlc[right]! - entries.hlc[left]!;
   if (difference !== 0) return difference;
   const leftActor = actors.text(entries.dotActor[left]!);
-  return leftActor < actors.text(entries.dotActor[right]!) ? 1 : -1;
+  const rightActor = actors.text(entries.dotActor[right]!);
+  if (leftActor !== rightActor) return leftActor < rightActor ? 1 : -1;
+  return entries.dotSeq[right]! - entries.dotSeq[left]!;
 }
 
 export function etagOfRow(state: State, row: number): string {
@@ -165,25 +194,28 @@ function targetLease(state: State, write: ValueWrite): Target | Refusal {
     const outside = ttlRefusal(namespace, write.ttlMs);
     return outside ?? { lease: 0, freshTtlMs: write.ttlMs };
   }
-  // Where the values it replaces are, else where the newest is.
-  const home = coverage.covered[0] ?? write.rows[0];
+  // Where the values it replaces are, else where the newest is; never under another sidecar's lease.
+  const own = (row: number) => !state.isCopy(row);
+  const home = coverage.covered.find(own) ?? write.rows.find(own);
   if (home !== undefined) return { lease: state.entries.lease[home]!, freshTtlMs: 0 };
   return { lease: 0, freshTtlMs: namespace.contract.ttl.defaultMs };
 }
 
-/** Under `ownerWins` a live entry is its lease holder's: nobody else moves it. */
+/** Under `ownerWins` and `firstWins` a live entry is its lease holder's: nobody else moves it. */
 function heldByAnother(state: State, write: ValueWrite, target: Target): Refusal | undefined {
-  if (write.namespace.contract.conflict !== 'ownerWins') return undefined;
+  const { conflict } = write.namespace.contract;
+  if (conflict !== 'ownerWins' && conflict !== 'firstWins') return undefined;
   const holder = target.lease === 0 ? '' : state.leases.holder(target.lease);
   for (const row of write.rows) {
     const lease = state.entries.lease[row]!;
     if (lease === target.lease) continue;
     const owner = state.leases.holder(lease);
-    if (owner === holder) continue;
+    // A nameless holder elsewhere is somebody else.
+    if (owner === holder && (holder !== '' || !state.isCopy(row))) continue;
     return refuse(
       'entry-held',
       `Cannot write "${write.key}": it is held under lease "${state.leases.id(lease)}"`,
-      { remainingMs: Math.floor(state.leases.deadline[lease]! - state.now) },
+      { remainingMs: state.remainingMs(lease) },
     );
   }
   return undefined;
@@ -202,7 +234,10 @@ export function writeValue(state: State, write: ValueWrite): Written | Refusal {
     target.lease === 0
       ? 0
       : (coverage.covered.find((row) => entries.lease[row] === target.lease) ?? 0);
-  const superseded = reverts ? [] : coverage.covered.filter((row) => row !== survivor);
+  const copies = coverage.covered.filter((row) => state.isCopy(row));
+  const superseded = reverts
+    ? []
+    : coverage.covered.filter((row) => row !== survivor && !copies.includes(row));
 
   const contentType = write.contentType === DEFAULT_CONTENT_TYPE ? '' : write.contentType;
   const bytes = state.probe.length + contentType.length + write.value.length;
@@ -221,18 +256,22 @@ export function writeValue(state: State, write: ValueWrite): Written | Refusal {
 
   if (write.context !== undefined) state.clock.witness(write.context.hlc);
   const created = write.rows.length === 0;
-  const previousEtag = created ? undefined : etagOf(state, write.rows);
+  const previousEtag = created ? undefined : etagOf(state, shownOf(namespace, write.rows));
   const sequence = state.nextSequence();
   const hlc = state.mintHlc();
 
   let row = survivor;
   let previousLease: string | undefined;
+  const replaced = coverage.covered[0];
+  if (survivor === 0 && replaced !== undefined) {
+    previousLease = leases.id(entries.lease[replaced]!);
+  }
+  // Their owners hear from the ledger that they have been written over, and tell it.
+  for (const copy of copies) state.dropCopy(copy);
   if (survivor !== 0) {
     for (const other of superseded) supersede(state, other);
     state.overwriteEntry(survivor, cell, actors.self, sequence, hlc);
   } else {
-    const replaced = coverage.covered[0];
-    if (replaced !== undefined) previousLease = leases.id(entries.lease[replaced]!);
     // The first row that gives way is written anew: the key keeps its place in the indexes.
     const reused = superseded[0] ?? 0;
     for (const other of superseded) if (other !== reused) supersede(state, other);
@@ -264,6 +303,7 @@ export function writeValue(state: State, write: ValueWrite): Written | Refusal {
     if (row === 0) throw new Error('Entry rows used up although capacity was checked');
   }
   if (namespace.contract.capacity.eviction === 'leastRecentlyUsed') touch(state, row);
+  if (namespace.reconciles) state.noteChanged(row);
   state.facts.entryWritten(namespace, row, { created, previousEtag, previousLease });
   noteConflict(state, write, row);
   if (reverts) dropDeepest(state, namespace);

@@ -12,6 +12,7 @@ import type { Durability, NamespaceContract } from '../core/contract.ts';
 import type { Core } from '../core/core.ts';
 import { RECORD_HEADER_BYTES } from '../core/fact-codec.ts';
 import { isRefusal } from '../core/refusal.ts';
+import type { State } from '../core/state.ts';
 import { ERRORS, reject } from '../errors.ts';
 import type { Journal } from '../journal/journal.ts';
 import { essenceOf, replay } from './essence.ts';
@@ -80,11 +81,11 @@ export class Engine implements Service {
     this.#feed = parts.feed;
     this.#timeline = parts.timeline;
     this.#idempotency = parts.idempotency;
-    this.#defaultDurability = parts.defaultDurability;
+    this.#defaultDurability = levelOf(parts.defaultDurability);
     this.#afterCommit = parts.afterCommit;
     this.#onFatal = parts.onFatal;
     for (const contract of parts.contracts) {
-      this.#durability.set(contract.name, contract.durability);
+      this.#durability.set(contract.name, levelOf(contract.durability));
     }
     this.#someFsync =
       parts.defaultDurability === 'fsync' ||
@@ -140,6 +141,19 @@ export class Engine implements Service {
     const reply = this.#attempt(() => this.#core.step(command, now));
     if (reply === undefined) return;
     this.#answer(command, presentableReply(command, reply, this), respond, false);
+  }
+
+  /** One step of the core on behalf of reconciliation. Throws when the engine has stopped. */
+  apply<T>(step: (state: State) => T): T {
+    if (this.#stopped) throw new Error('Cannot go on: the engine has stopped');
+    try {
+      const result = this.#core.reconcile(this.now(), step);
+      this.#distribute();
+      return result;
+    } catch (error) {
+      this.#fail(error as Error);
+      throw error;
+    }
   }
 
   /** undefined: the core broke off halfway; nothing may be answered from that state any more. */
@@ -380,6 +394,11 @@ export class Engine implements Service {
     await this.#journal.close(this.now(), this.#timeline.wallMs());
     this.#advance();
   }
+}
+
+/** What the journal is asked for: the ledger, where a reply waits for it, is waited for outside. */
+function levelOf(durability: Durability): Durability {
+  return durability === 'ledger' ? 'journal' : durability;
 }
 
 /** Whether a command may need room on the disk beyond what endings and renewals have reserved. */

@@ -81,6 +81,7 @@ export async function recover(
         case RUN_RECORD: {
           const run = readRun(bytes);
           actor = run.actor;
+          core.continues(actor);
           feed.restoreRun(run.actor, run.sequence);
           return;
         }

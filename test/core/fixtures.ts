@@ -16,6 +16,8 @@ export function contractOf(name: string, more: Partial<NamespaceContract> = {}):
     onDrain: 'keep',
     durability: 'journal',
     conflict: 'lww',
+    mirror: 'none',
+    autonomyMs: 60_000,
     capacity: { leases: 1000, entries: 1000, bytes: 1 << 20, eviction: 'refuse' },
     events: { values: 'full' },
     sensitive: false,
@@ -30,6 +32,9 @@ const LIMITS: CoreLimits = {
   bytes: 1 << 22,
   valueBytes: 64,
   siblings: 3,
+  copies: 0,
+  copyBytes: 0,
+  tombstones: 0,
   pageItems: 50,
   endedMemory: { entries: 60, ttlMs: 600_000 },
 };

@@ -21,6 +21,8 @@ export function contract(changes: Partial<NamespaceContract> = {}): NamespaceCon
     onDrain: 'keep',
     durability: 'journal',
     conflict: 'lww',
+    mirror: 'none',
+    autonomyMs: 60_000,
     capacity: { leases: 1000, entries: 1000, bytes: 1 << 20, eviction: 'refuse' },
     events: { values: 'none' },
     sensitive: false,
@@ -48,6 +50,9 @@ export class ManualClocks {
 
 export const LIMITS = {
   namespaces: 8, leases: 5000, entries: 5000, bytes: 1 << 22, valueBytes: 1 << 16, siblings: 8,
+  copies: 0,
+  copyBytes: 0,
+  tombstones: 0,
   pageItems: 1000, endedMemory: { entries: 1000, ttlMs: 600_000 },
 } as const;
 

@@ -1,0 +1,308 @@
+/**
+ * Reconciliation's view of the core: each call is one step of the single writer, whose facts go to
+ * journal and feed like those of any command. Here the core's plain values become records of the
+ * ledger, and its timeline the ledger's clock.
+ */
+import type { NamespaceContract } from '../core/contract.ts';
+import { releaseCopies } from '../core/endings.ts';
+import {
+  confirm, confirmPartition, type HeldValue, ownRecord, partitionSums, rehash,
+} from '../core/ledger-view.ts';
+import { merge, type Merged } from '../core/merge.ts';
+import type { Namespace } from '../core/namespaces.ts';
+import { restampPartition, restampUnconfirmed } from '../core/restamp.ts';
+import type { State } from '../core/state.ts';
+import type { BuriedRun } from '../core/tombstones.ts';
+import { decodeLabel, encodeLabel, fingerprint } from '../ledger/label.ts';
+import type { Digest, PushedRecord } from '../ledger/ledger.ts';
+import {
+  compareDots, type CoveredActor, type Ending, type LedgerRecord, type Sibling,
+} from '../ledger/record.ts';
+import type { Keep, MergeOutcome, PartitionDigests, Replica } from '../reconcile/replica.ts';
+
+/** Runs a step of the core now; what it tells is handed on. */
+export type Steps = <T>(step: (state: State) => T) => T;
+
+/** How much newer a contact must be to be journalled again. */
+const CONTACT_STEP_MS = 1000;
+const NOTHING: Merged = { ended: 0, missing: 0, copied: 0 };
+
+export class CoreReplica implements Replica {
+  readonly #step: Steps;
+  readonly #state: State;
+
+  constructor(state: State, step: Steps) {
+    this.#state = state;
+    this.#step = step;
+  }
+
+  get actor(): string {
+    return this.#state.actors.text(this.#state.actors.self);
+  }
+
+  get predecessors(): readonly string[] {
+    return [...this.#state.predecessors];
+  }
+
+  namespaces(): readonly NamespaceContract[] {
+    return this.#state.namespaces
+      .all()
+      .filter(({ reconciles }) => reconciles)
+      .map(({ contract }) => contract);
+  }
+
+  #namespace(name: string): Namespace | undefined {
+    const namespace = this.#state.namespaces.find(name);
+    return namespace?.reconciles === true ? namespace : undefined;
+  }
+
+  takeChanged(visit: (namespace: string, id: string) => void): void {
+    const state = this.#state;
+    const ledger = state.ledger!;
+    const rows = state.changedRows;
+    const tombstones = state.changedTombstones;
+    state.changedRows = [];
+    state.changedTombstones = [];
+    for (const row of rows) {
+      // Gone since, or another key's row by now, which then is in the list itself.
+      if (ledger.changed[row] === 0 || state.entries.cell[row] === 0) continue;
+      ledger.changed[row] = 0;
+      visit(state.namespaceOfEntry(row).contract.name, state.entries.keyText(row));
+    }
+    for (const tombstone of tombstones) {
+      tombstone.changed = false;
+      visit(state.namespaces.at(tombstone.namespace).contract.name, tombstone.key);
+    }
+  }
+
+  recordToPush(namespace: string, id: string, offsetMs: number): PushedRecord | undefined {
+    const found = this.#namespace(namespace);
+    if (found === undefined) return undefined;
+    return this.#step((state) => {
+      const own = ownRecord(state, found, id);
+      if (own === undefined) return undefined;
+      const siblings = own.values
+        .map((value): Sibling => {
+          if (state.ledger!.hashed[value.row] === 0) rehash(state, value.row, fingerprint);
+          return siblingOf(value, offsetMs, {
+            high: state.ledger!.hashHigh[value.row]!,
+            low: state.ledger!.hashLow[value.row]!,
+          });
+        })
+        .sort((left, right) => compareDots(left.dot, right.dot));
+      const ends = (own.tombstone?.runs ?? [])
+        .map((run) => endingOf(run, offsetMs, this.actor))
+        .sort((left, right) => compareDots(left.born, right.born));
+      return { id, bucket: own.bucket, siblings, context: contextOf(own.context), ends };
+    });
+  }
+
+  changedAgain(namespace: string, id: string): void {
+    const found = this.#namespace(namespace);
+    if (found === undefined) return;
+    const state = this.#state;
+    state.sideProbe.set(found.number, id);
+    let row = state.entries.find(found.number, state.sideProbe);
+    for (; row !== 0; row = state.entries.link[row]!) {
+      if (!state.isCopy(row)) state.noteChanged(row);
+    }
+    if (state.tombstones.find(found.number, id) !== undefined) {
+      state.openTombstone(found.number, id);
+    }
+  }
+
+  confirm(namespace: string, pushed: PushedRecord): void {
+    const found = this.#namespace(namespace);
+    if (found === undefined) return;
+    const context = new Map(pushed.context.map(({ actor, seq }) => [actor, seq]));
+    this.#step((state) => {
+      confirm(state, found, pushed.id, {
+        values: pushed.siblings, context, runs: pushed.ends.length,
+      });
+    });
+  }
+
+  merge(
+    namespace: string,
+    id: string,
+    record: LedgerRecord | undefined,
+    offsetMs: number,
+    keep: Keep,
+  ): MergeOutcome {
+    const found = this.#namespace(namespace);
+    if (found === undefined) return NOTHING;
+    const values = (record?.siblings ?? []).map((sibling) => valueOf(sibling, offsetMs));
+    const context = record?.context ?? [];
+    const ends = record?.ends ?? [];
+    return this.#step((state) => merge(state, found, id, { values, context, ends }, keep));
+  }
+
+  release(namespace: string, id: string): void {
+    const found = this.#namespace(namespace);
+    if (found === undefined || found.contract.mirror === 'all') return;
+    this.#step((state) => releaseCopies(state, found, id));
+  }
+
+  holds(namespace: string, id: string): boolean {
+    const found = this.#namespace(namespace);
+    if (found === undefined) return false;
+    const state = this.#state;
+    state.sideProbe.set(found.number, id);
+    return (
+      state.entries.find(found.number, state.sideProbe) !== 0 ||
+      state.tombstones.find(found.number, id) !== undefined
+    );
+  }
+
+  digests(
+    namespace: string,
+    partition: number,
+    withCells: boolean,
+  ): PartitionDigests | undefined {
+    const found = this.#namespace(namespace);
+    if (found === undefined) return undefined;
+    return partitionSums(this.#state, found, partition, withCells, fingerprint);
+  }
+
+  verified(namespace: string, partition: number): void {
+    const found = this.#namespace(namespace);
+    if (found !== undefined) confirmPartition(this.#state, found, partition);
+  }
+
+  forEachHeld(namespace: string, partition: number, visit: (id: string, own: boolean) => void): void {
+    const found = this.#namespace(namespace);
+    const { ledger, entries } = this.#state;
+    if (found === undefined || ledger === undefined) return;
+    let row = ledger.first(found.number, partition);
+    while (row !== 0) {
+      const next = ledger.next[row]!;
+      visit(entries.keyText(row), !this.#state.isCopy(row));
+      row = next;
+    }
+  }
+
+  ownsIn(namespace: string, partition: number): boolean {
+    const found = this.#namespace(namespace);
+    const { ledger } = this.#state;
+    if (found === undefined || ledger === undefined) return false;
+    let row = ledger.first(found.number, partition);
+    while (row !== 0 && this.#state.isCopy(row)) row = ledger.next[row]!;
+    return row !== 0 || found.unswept.count(partition) > 0;
+  }
+
+  unswept(namespace: string, partition: number): number {
+    return this.#namespace(namespace)?.unswept.count(partition) ?? 0;
+  }
+
+  swept(
+    namespace: string,
+    partition: number,
+    removed: readonly ({ readonly actor: string } & Digest)[],
+  ): void {
+    const unswept = this.#namespace(namespace)?.unswept;
+    for (const { actor, count, high, low } of removed) {
+      unswept?.add(partition, actor, -count, -high, -low);
+    }
+  }
+
+  tellOrphan(namespace: string, id: string, ending: Ending, offsetMs: number): void {
+    const found = this.#namespace(namespace);
+    if (found === undefined) return;
+    const { lease, holder, contentType, size } = decodeLabel(ending.label);
+    const { dot, born, reason } = ending;
+    const run: BuriedRun = {
+      dot, born, reason, lease, holder, contentType, size,
+      deadline: ending.deadline - offsetMs,
+      told: true,
+    };
+    this.#step((state) => state.facts.orphanEnded(found, id, run));
+  }
+
+  contact(namespace: string, sentAt: number): void {
+    const found = this.#namespace(namespace);
+    if (found === undefined || sentAt <= found.contactAt) return;
+    const worthTelling = sentAt - found.contactAt >= CONTACT_STEP_MS;
+    found.contactAt = sentAt;
+    if (worthTelling) this.#step((state) => state.facts.ledgerContacted(found));
+  }
+
+  heard(actor: string, seenAt: number): void {
+    const { heardAt } = this.#state;
+    if (seenAt > (heardAt.get(actor) ?? Number.NEGATIVE_INFINITY)) heardAt.set(actor, seenAt);
+  }
+
+  reincarnate(actor: string): void {
+    this.#step((state) => {
+      state.predecessors.add(this.actor);
+      state.actors.become(actor);
+      for (const namespace of state.namespaces.all()) {
+        if (namespace.reconciles) restampUnconfirmed(state, namespace);
+      }
+    });
+  }
+
+  restamp(namespace: string, partition: number, actor: string): number {
+    const found = this.#namespace(namespace);
+    if (found === undefined) return 0;
+    return this.#step((state) => restampPartition(state, found, partition, actor));
+  }
+
+  forgetTombstones(confirmedBefore: number): void {
+    this.#state.tombstones.forget(confirmedBefore);
+  }
+
+}
+
+function siblingOf(
+  value: HeldValue,
+  offsetMs: number,
+  hash: { readonly high: number; readonly low: number },
+): Sibling {
+  const { lease, holder, contentType } = value;
+  return {
+    dot: value.dot,
+    born: value.born,
+    hlc: value.hlc,
+    rank: value.rank,
+    // Never earlier there than here.
+    deadline: Math.ceil(value.deadline + offsetMs),
+    ttlMs: value.ttlMs,
+    session: value.session,
+    hashHigh: hash.high,
+    hashLow: hash.low,
+    label: encodeLabel({ lease, holder, contentType, size: value.value.length }),
+    value: value.value,
+  };
+}
+
+function valueOf(sibling: Sibling, offsetMs: number): HeldValue {
+  const { lease, holder, contentType } = decodeLabel(sibling.label);
+  return {
+    dot: sibling.dot,
+    born: sibling.born,
+    hlc: sibling.hlc,
+    rank: sibling.rank,
+    deadline: sibling.deadline - offsetMs,
+    ttlMs: sibling.ttlMs,
+    session: sibling.session,
+    lease, holder, contentType,
+    value: sibling.value,
+  };
+}
+
+function endingOf(run: BuriedRun, offsetMs: number, by: string): Ending {
+  const { dot, born, reason, told, lease, holder, contentType, size } = run;
+  return {
+    dot, born, reason, told, by,
+    conflict: false,
+    deadline: Math.ceil(run.deadline + offsetMs),
+    until: 0,
+    label: encodeLabel({ lease, holder, contentType, size }),
+  };
+}
+
+function contextOf(context: ReadonlyMap<string, number>): CoveredActor[] {
+  return [...context]
+    .map(([actor, seq]) => ({ actor, seq, until: 0 }))
+    .sort((left, right) => (left.actor < right.actor ? -1 : 1));
+}
