@@ -86,6 +86,8 @@ export interface GrantReply {
   readonly lease: LeaseView;
   /** false: the same id and holder held it already; nothing was renewed. */
   readonly created: boolean;
+  /** It was handed over by another sidecar, and goes on here. */
+  readonly adopted?: true;
 }
 export interface RenewReply {
   readonly lease: LeaseView;

@@ -43,6 +43,11 @@ export class Core {
     this.state = new State(options, startNow);
   }
 
+  /** This run, as it is known now: an isolation makes it go on as another one. */
+  get actor(): string {
+    return this.state.actors.text(this.state.actors.self);
+  }
+
   /** The facts of the steps since `facts.reset()`. */
   get facts(): FactWriter {
     return this.state.facts;

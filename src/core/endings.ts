@@ -136,9 +136,13 @@ export function leaveTombstone(state: State, entry: number, reason: EndReason): 
     ...contextWithText(entries.context(entry), actors),
     { actor: actors.text(entries.dotActor[entry]!), seq: entries.dotSeq[entry]! },
   ];
+  // A write of an earlier run may no longer be known there as ours: say that its end was told.
+  const inherited = entries.dotActor[entry] !== actors.self;
+  const run = inherited ? { ...runOf(state, entry, reason), told: true } : undefined;
   state.later(() => {
     const { context } = state.openTombstone(namespace, key);
     for (const { actor, seq } of covered) cover(context, actor, seq);
+    if (run !== undefined) bury(state, namespace, key, [], run);
   });
 }
 

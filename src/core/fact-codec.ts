@@ -43,6 +43,8 @@ const TOMBSTONE_RESTATED = 13;
 
 /** Members of an ending before it could be told for another sidecar. */
 const ENDING_FIELDS_BEFORE = 17;
+/** Members of a grant before leases could be adopted. */
+const GRANT_FIELDS_BEFORE = 12;
 
 /** A lease as a snapshot holds it. */
 export interface LeaseRestated {
@@ -200,14 +202,15 @@ export class FactWriter extends CborWriter {
     this.unsigned(this.#leases.endReason[lease]!);
   }
 
-  leaseGranted(namespace: Namespace, lease: number): void {
+  leaseGranted(namespace: Namespace, lease: number, adopted = false): void {
     const leases = this.#leases;
-    this.#begin(LEASE_GRANTED, 12, namespace, lease);
+    this.#begin(LEASE_GRANTED, 13, namespace, lease);
     this.#dot(leases.originActor[lease]!, leases.originSeq[lease]!);
     this.unsigned(leases.ttlMs[lease]!);
     this.double(leases.deadline[lease]!);
     this.double(leases.lifetimeEnd(lease, namespace.contract.ttl.maxLifetimeMs));
     this.text(JSON.stringify(leases.labels(lease)));
+    this.boolean(adopted);
     this.#finish(namespace);
   }
 
@@ -449,6 +452,7 @@ export function decodeFact(bytes: Uint8Array, start = 0, end = bytes.length): Fa
         kind: 'lease.granted', ...common,
         origin: readDot(reader), ttlMs: reader.unsigned(), deadline: reader.double(),
         lifetimeEnd: reader.double(), labels: JSON.parse(reader.text()),
+        adopted: fields > GRANT_FIELDS_BEFORE && reader.boolean(),
       };
     case LEASE_RENEWED:
       return {

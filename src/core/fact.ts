@@ -32,6 +32,8 @@ export interface LeaseGranted extends FactOf<'lease.granted'> {
   /** No renewal goes past this instant. */
   readonly lifetimeEnd: number;
   readonly labels: Readonly<Record<string, string>>;
+  /** Handed over by another sidecar (`lease.adopted`). */
+  readonly adopted?: boolean;
 }
 export interface LeaseRenewed extends FactOf<'lease.renewed'> {
   readonly ttlMs: number;

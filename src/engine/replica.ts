@@ -30,10 +30,13 @@ const NOTHING: Merged = { ended: 0, missing: 0, copied: 0 };
 export class CoreReplica implements Replica {
   readonly #step: Steps;
   readonly #state: State;
+  readonly #onActor: (actor: string) => void;
 
-  constructor(state: State, step: Steps) {
+  /** `onActor`: the run goes on as another one; told before anything is written as it. */
+  constructor(state: State, step: Steps, onActor: (actor: string) => void) {
     this.#state = state;
     this.#step = step;
+    this.#onActor = onActor;
   }
 
   get actor(): string {
@@ -131,7 +134,7 @@ export class CoreReplica implements Replica {
   ): MergeOutcome {
     const found = this.#namespace(namespace);
     if (found === undefined) return NOTHING;
-    const values = (record?.siblings ?? []).map((sibling) => valueOf(sibling, offsetMs));
+    const values = (record?.siblings ?? []).map((sibling) => heldValue(sibling, offsetMs));
     const context = record?.context ?? [];
     const ends = record?.ends ?? [];
     return this.#step((state) => merge(state, found, id, { values, context, ends }, keep));
@@ -232,6 +235,7 @@ export class CoreReplica implements Replica {
   }
 
   reincarnate(actor: string): void {
+    this.#onActor(actor);
     this.#step((state) => {
       state.predecessors.add(this.actor);
       state.actors.become(actor);
@@ -275,7 +279,7 @@ function siblingOf(
   };
 }
 
-function valueOf(sibling: Sibling, offsetMs: number): HeldValue {
+function heldValue(sibling: Sibling, offsetMs: number): HeldValue {
   const { lease, holder, contentType } = decodeLabel(sibling.label);
   return {
     dot: sibling.dot,

@@ -1,7 +1,7 @@
 /**
  * Compaction while everything goes on: when the journal says that a snapshot would pay, the state
  * of that instant is written row by row between requests, and the segments before it go. Rows that
- * change meanwhile are written before they change (core/state.ts).
+ * change meanwhile are written before they change (core/tables.ts).
  */
 import type { Core } from '../core/core.ts';
 import type { Journal, SnapshotWriter } from '../journal/journal.ts';
@@ -17,7 +17,6 @@ export interface SnapshotterParts {
   readonly journal: Journal;
   readonly idempotency: IdempotencyMemory;
   readonly timeline: Timeline;
-  readonly actor: string;
   readonly feed: { readonly sequence: number };
   readonly onDone: (outcome: { readonly durationMs: number; readonly records: number }) => void;
   readonly onError: (error: Error) => void;
@@ -45,10 +44,11 @@ export class Snapshotter {
 
   /** Begins now; for tests and for `considerAfterCommit`. */
   begin(): void {
-    const { journal, core, timeline, actor, feed } = this.#parts;
+    const { journal, core, timeline, feed } = this.#parts;
     const writer = journal.beginSnapshot(timeline.now(), timeline.wallMs());
     core.beginSnapshot();
     // Whose facts follow goes into the new segment: the old ones will be deleted.
+    const actor = core.actor;
     const run = runRecord({ actor, sequence: feed.sequence });
     journal.append(run, 0, run.length);
     journal.commit(timeline.now(), timeline.wallMs());

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { worstCase } from '../../src/config/derive.ts';
-import { slabLimit } from '../../src/core/state.ts';
+import { slabLimit } from '../../src/core/tables.ts';
 import { COSTS, load, MACHINE, told } from './loading.ts';
 
 const MEBIBYTE = 1024 ** 2;
