@@ -77,7 +77,9 @@ function startAt(
   const { after, prefix } = command;
   // Whichever comes later in byte order; both are well-formed, so comparing bytes compares keys.
   const continues = after !== undefined && compareUtf8(after, prefix) >= 0;
-  state.probe.set(namespace.number, continues ? after : prefix);
+  // What begins with a zero byte stands beside the entries and is none.
+  const from = prefix === '' ? '\u0001' : prefix;
+  state.probe.set(namespace.number, continues ? after : from);
   namespace.order.forEachFrom(state.probe, !continues, visit);
 }
 

@@ -59,7 +59,10 @@ export function merge(
   const gone: number[] = [];
   for (const row of own) {
     const dot = dotOf(state, row);
-    if (ledger.values.some((value) => sameDot(value.dot, dot))) continue;
+    if (ledger.values.some((value) => sameDot(value.dot, dot))) {
+      if (leaseIsOver(state, row, ledger)) gone.push(row);
+      continue;
+    }
     if (covers(ledger.context, dot)) gone.push(row);
     else if (state.ledger!.changed[row] === 0) {
       state.ledger!.confirmed[row] = 0;
@@ -79,6 +82,15 @@ export function merge(
   endGone(state, namespace, gone, ledger, merged);
   if (merged.copied > 0 && taken.length > 0) tellConflict(state, namespace, key, own);
   return merged;
+}
+
+/** A write of the same run was ended there with its lease (§3.5 S12): so is this one, here. */
+function leaseIsOver(state: State, row: number, ledger: LedgerKey): boolean {
+  const { entries, actors } = state;
+  const born = { actor: actors.text(entries.bornActor[row]!), seq: entries.bornSeq[row]! };
+  return ledger.ends.some(
+    (ending) => sameDot(ending.born, born) && ENDS_ITS_LEASE.includes(ending.reason),
+  );
 }
 
 function dotOf(state: State, row: number): Dot {

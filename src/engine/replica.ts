@@ -3,13 +3,17 @@
  * journal and feed like those of any command. Here the core's plain values become records of the
  * ledger, and its timeline the ledger's clock.
  */
+import { adopt, type HandedOver, leasesToHandOver } from '../core/adoption.ts';
+import type { GrantReply } from '../core/command.ts';
 import type { NamespaceContract } from '../core/contract.ts';
 import { releaseCopies } from '../core/endings.ts';
+import type { Dot } from '../core/fact.ts';
 import {
   confirm, confirmPartition, type HeldValue, ownRecord, partitionSums, rehash,
 } from '../core/ledger-view.ts';
-import { merge, type Merged } from '../core/merge.ts';
+import { type LedgerKey, merge, type Merged } from '../core/merge.ts';
 import type { Namespace } from '../core/namespaces.ts';
+import type { Refusal } from '../core/refusal.ts';
 import { restampPartition, restampUnconfirmed } from '../core/restamp.ts';
 import type { State } from '../core/state.ts';
 import type { BuriedRun } from '../core/tombstones.ts';
@@ -23,8 +27,11 @@ import type { Keep, MergeOutcome, PartitionDigests, Replica } from '../reconcile
 /** Runs a step of the core now; what it tells is handed on. */
 export type Steps = <T>(step: (state: State) => T) => T;
 
+/** Runs whose last sign of life is remembered. */
+const OWNERS_MAX = 10_000;
 /** How much newer a contact must be to be journalled again. */
 const CONTACT_STEP_MS = 1000;
+const NOTHING_HELD: LedgerKey = { values: [], context: [], ends: [] };
 const NOTHING: Merged = { ended: 0, missing: 0, copied: 0 };
 
 export class CoreReplica implements Replica {
@@ -134,10 +141,8 @@ export class CoreReplica implements Replica {
   ): MergeOutcome {
     const found = this.#namespace(namespace);
     if (found === undefined) return NOTHING;
-    const values = (record?.siblings ?? []).map((sibling) => heldValue(sibling, offsetMs));
-    const context = record?.context ?? [];
-    const ends = record?.ends ?? [];
-    return this.#step((state) => merge(state, found, id, { values, context, ends }, keep));
+    const held = record === undefined ? NOTHING_HELD : ledgerKey(record, offsetMs);
+    return this.#step((state) => merge(state, found, id, held, keep));
   }
 
   release(namespace: string, id: string): void {
@@ -182,6 +187,10 @@ export class CoreReplica implements Replica {
       visit(entries.keyText(row), !this.#state.isCopy(row));
       row = next;
     }
+    for (const tombstone of this.#state.tombstones.values()) {
+      if (tombstone.namespace !== found.number) continue;
+      if (ledger.placementOfKey(tombstone.key).partition === partition) visit(tombstone.key, false);
+    }
   }
 
   ownsIn(namespace: string, partition: number): boolean {
@@ -210,7 +219,8 @@ export class CoreReplica implements Replica {
 
   tellOrphan(namespace: string, id: string, ending: Ending, offsetMs: number): void {
     const found = this.#namespace(namespace);
-    if (found === undefined) return;
+    // What stands beside the entries (a lease handed over) has no ending of its own.
+    if (found === undefined || id.startsWith('\u0000')) return;
     const { lease, holder, contentType, size } = decodeLabel(ending.label);
     const { dot, born, reason } = ending;
     const run: BuriedRun = {
@@ -231,7 +241,11 @@ export class CoreReplica implements Replica {
 
   heard(actor: string, seenAt: number): void {
     const { heardAt } = this.#state;
-    if (seenAt > (heardAt.get(actor) ?? Number.NEGATIVE_INFINITY)) heardAt.set(actor, seenAt);
+    if (seenAt <= (heardAt.get(actor) ?? Number.NEGATIVE_INFINITY)) return;
+    // The longest unheard comes first, and goes first.
+    heardAt.delete(actor);
+    heardAt.set(actor, seenAt);
+    if (heardAt.size > OWNERS_MAX) heardAt.delete(heardAt.keys().next().value!);
   }
 
   reincarnate(actor: string): void {
@@ -249,6 +263,33 @@ export class CoreReplica implements Replica {
     const found = this.#namespace(namespace);
     if (found === undefined) return 0;
     return this.#step((state) => restampPartition(state, found, partition, actor));
+  }
+
+  leasesToHandOver(visit: (contract: NamespaceContract, lease: HandedOver) => void): void {
+    this.#step((state) => {
+      leasesToHandOver(state, ({ contract }, lease) => visit(contract, lease));
+    });
+  }
+
+  adopt(
+    namespace: string,
+    lease: HandedOver,
+    records: ReadonlyMap<string, LedgerRecord>,
+    offsetMs: number,
+  ): GrantReply | Refusal {
+    const found = this.#namespace(namespace);
+    if (found === undefined) throw new Error(`Namespace "${namespace}" does not reconcile`);
+    const held = new Map(
+      [...records].map(([key, record]) => [key, ledgerKey(record, offsetMs)] as const),
+    );
+    return this.#step((state) => adopt(state, found, lease, held));
+  }
+
+  mint(): { readonly dot: Dot; readonly hlc: number } {
+    return this.#step((state) => ({
+      dot: { actor: this.actor, seq: state.nextSequence() },
+      hlc: state.mintHlc(),
+    }));
   }
 
   forgetTombstones(confirmedBefore: number): void {
@@ -277,6 +318,10 @@ function siblingOf(
     label: encodeLabel({ lease, holder, contentType, size: value.value.length }),
     value: value.value,
   };
+}
+
+function ledgerKey({ siblings, context, ends }: LedgerRecord, offsetMs: number): LedgerKey {
+  return { context, ends, values: siblings.map((sibling) => heldValue(sibling, offsetMs)) };
 }
 
 function heldValue(sibling: Sibling, offsetMs: number): HeldValue {

@@ -216,6 +216,32 @@ describe('an own value', () => {
     expect(w.value('b')).toBeUndefined();
   });
 
+  it('goes when an earlier write of its run was ended with the lease (§3.5 S12)', () => {
+    const w = world();
+    w.core.step({ op: 'grant', namespace: 'default', holder: 'h', id: 'l', ttlMs: 3000 }, w.now);
+    w.put('a', '1', { lease: 'l' });
+    w.put('a', '2', { lease: 'l' });
+    const [value] = w.own('a')!.values;
+    w.facts();
+    w.merge('a', {
+      ...ledgerKey([value!]),
+      ends: [{ born: value!.born, reason: 'expired', conflict: false, told: false }],
+    });
+    expect(w.facts().map(({ kind }) => kind)).toEqual(['lease.ended', 'entry.ended']);
+    expect(w.own('a')!.context.get(value!.dot.actor)).toBe(value!.dot.seq);
+  });
+
+  it('stays when another write of its run was only written over: they were concurrent', () => {
+    const w = world();
+    w.put('a', '1');
+    const [value] = w.own('a')!.values;
+    w.merge('a', {
+      ...ledgerKey([value!]),
+      ends: [{ born: value!.born, reason: 'superseded', conflict: false, told: false }],
+    });
+    expect(w.value('a')).toBe('1');
+  });
+
   it('that the ledger has lost is pushed again', () => {
     const w = world();
     w.put('k', 'mine');
