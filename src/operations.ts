@@ -2,13 +2,15 @@
  * The process as its operators see it: one status page, and whether it is ready, alive, and in
  * step with its ledger.
  */
-import type { Config } from './config/config.ts';
+import type { Config, NamespaceConfig } from './config/config.ts';
+import type { Flags } from './config/flags.ts';
 import type { WorstCase } from './config/derive.ts';
 import type { Core } from './core/core.ts';
 import type { Engine } from './engine/engine.ts';
 import type { Feed } from './engine/feed.ts';
 import type { IdempotencyMemory } from './engine/idempotency.ts';
 import type { RecoveryProgress, RecoverySummary } from './engine/recovery.ts';
+import type { Rejection } from './errors.ts';
 import type { Operations, Readiness } from './http/operations.ts';
 import type { Journal } from './journal/journal.ts';
 import { VERSION } from './version.ts';
@@ -25,12 +27,39 @@ export interface RunningParts {
   readonly recovery: RecoverySummary;
 }
 
+/** What the rounds with a ledger outside the process tell of themselves. */
+export interface Reconciliation {
+  /** Parts of the status page: how the ledger is, what the rounds did, what they got back. */
+  status(): {
+    readonly ledger: object;
+    readonly rounds: object;
+    readonly pathways?: { readonly ledger: object; readonly mirrors: object };
+  };
+  /** Why the sidecar is degraded, by code; none: it is in step. */
+  reasons(): readonly string[];
+  /** A divergence is being repaired: what is held here may not be what holds. */
+  readonly repairing: boolean;
+  /** A round over everything, now; `dryRun` only reports what it would do. */
+  reconcile(request: { readonly dryRun: boolean }): Promise<object | Rejection>;
+}
+
+/** A part that can say what it did. */
+export interface Counting {
+  status(): object;
+}
+
 export type Phase = 'recovering' | 'ready' | 'draining' | 'failed';
 
 export class SidecarOperations implements Operations {
   phase: Phase = 'recovering';
   recoveryProgress: RecoveryProgress | undefined;
   running: RunningParts | undefined;
+  /** Absent with the embedded ledger: there is nothing to be in step with. */
+  reconciliation: Reconciliation | undefined;
+  /** Absent where no namespace has a rebuild hook. */
+  reconstitution: Counting | undefined;
+  /** What the feature flags are now. */
+  flags: () => Flags;
   readonly #config: Config;
   readonly #worstCase: WorstCase;
   readonly #actor: string;
@@ -48,6 +77,7 @@ export class SidecarOperations implements Operations {
     readonly idempotency: IdempotencyMemory;
   }) {
     this.#config = parts.config;
+    this.flags = () => parts.config.flags;
     this.#worstCase = parts.worstCase;
     this.#actor = parts.actor;
     this.#feed = parts.feed;
@@ -72,15 +102,18 @@ export class SidecarOperations implements Operations {
     if (this.phase !== 'ready') {
       return { ready: false, state: this.phase, reasons: [this.phase] };
     }
-    if (this.running?.journal.state === 'full') {
-      // Reads, renewals and endings go on; taking the sidecar out would stop those too.
-      return { ready: true, state: 'degraded', reasons: ['journal-full'] };
-    }
-    return { ready: true, state: 'ready', reasons: [] };
+    const reasons = [...(this.reconciliation?.reasons() ?? [])];
+    // Reads, renewals and endings go on; taking the sidecar out would stop those too.
+    if (this.running?.journal.state === 'full') reasons.unshift('journal-full');
+    const repairing = this.reconciliation?.repairing ?? false;
+    if (repairing && !reasons.includes('repairing')) reasons.push('repairing');
+    if (reasons.length === 0) return { ready: true, state: 'ready', reasons };
+    return { ready: !repairing, state: 'degraded', reasons };
   }
 
-  /** With the embedded ledger there is nothing apart from this process to be out of step with. */
-  reconcile(request: { readonly dryRun: boolean }): object {
+  async reconcile(request: { readonly dryRun: boolean }): Promise<object | Rejection> {
+    if (this.reconciliation !== undefined) return this.reconciliation.reconcile(request);
+    // With the embedded ledger there is nothing apart from this process to be out of step with.
     return { dryRun: request.dryRun, ledger: 'embedded', outcome: 'in-step', repairs: [] };
   }
 
@@ -102,8 +135,9 @@ export class SidecarOperations implements Operations {
         owner: contract.owner,
         class: contract.class,
         durability: contract.durability,
-        atRisk: AT_RISK[contract.durability],
+        atRisk: riskOf(contract),
         conflict: contract.conflict,
+        mirror: contract.mirror,
         leases: held.leases,
         entries: held.entries,
         bytes: held.bytes,
@@ -112,9 +146,10 @@ export class SidecarOperations implements Operations {
     });
     const memory = process.memoryUsage();
     const { ready, state, reasons } = this.readiness();
+    const reconciled = this.reconciliation?.status();
     return {
       replica: config.name,
-      actor: this.#actor,
+      actor: this.running?.core.actor ?? this.#actor,
       version: VERSION,
       uptimeMs: Math.round(performance.now() - this.#startedAt),
       ready,
@@ -131,10 +166,17 @@ export class SidecarOperations implements Operations {
       pressure: { level: 'nominal', fill: this.#fill(usage) },
       journal: running?.journal.status() ?? { state: 'recovering' },
       recovery: running?.recovery ?? { progress: this.recoveryProgress ?? null },
-      ledger: { kind: 'embedded', state: 'connected' },
+      ledger: reconciled?.ledger ?? { kind: 'embedded', state: 'connected' },
       bus: { kind: 'embedded', state: 'connected' },
       outbox: { depth: 0, capacity: limits.feed.facts },
-      rounds: [],
+      rounds: reconciled?.rounds ?? [],
+      flags: this.flags(),
+      pathways: {
+        journal: { leases: running?.recovery.leases ?? 0, entries: running?.recovery.entries ?? 0 },
+        ledger: reconciled?.pathways?.ledger ?? null,
+        mirrors: reconciled?.pathways?.mirrors ?? null,
+        reconstitute: this.reconstitution?.status() ?? null,
+      },
       feed: { held: this.#feed.held, limit: limits.feed.facts, watchers: this.#feed.readers },
       idempotency: {
         entries: this.#idempotency.size,
@@ -160,9 +202,19 @@ export class SidecarOperations implements Operations {
   }
 }
 
-/** What each durability may still lose, in words an operator can act on. */
+/** What a namespace may still lose, in words an operator can act on. */
+function riskOf({ durability, ledgerAck }: NamespaceConfig): string {
+  return durability === 'ledger' ? AT_RISK_IN_LEDGER[ledgerAck] : AT_RISK[durability];
+}
+
 const AT_RISK = {
   memory: 'everything, when the process ends',
   journal: 'the last moments, when the machine loses power',
   fsync: 'nothing, while the disk keeps what it has synced',
+} as const;
+
+const AT_RISK_IN_LEDGER = {
+  applied: 'the last moments, when pod and disk are lost while the ledger fails over',
+  replicated: 'the last moments, when pod and disk are lost while the ledger loses its hosts',
+  fsynced: 'nothing, while this disk or that of the ledger keeps what it has synced',
 } as const;

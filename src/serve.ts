@@ -2,7 +2,10 @@
  * Runs one sidecar in the foreground: configuration, start, signals, exit code.
  */
 import { ConfigurationError } from './config/complaint.ts';
+import type { Config } from './config/config.ts';
+import { LiveFlags } from './config/flags.ts';
 import { loadConfig } from './config/load.ts';
+import { rereadFlags } from './config/reload.ts';
 import { SLOT_COSTS } from './core/costs.ts';
 import { RecoveryError } from './engine/recovery.ts';
 import { EXIT_CODES } from './exit-codes.ts';
@@ -17,9 +20,10 @@ const LAST_RESORT_MS = 5000;
 
 /** Resolves with the exit code once the sidecar has stopped. */
 export async function serve(): Promise<number> {
-  let config: ReturnType<typeof loadConfig>;
+  const sources = { environment: process.env, costs: SLOT_COSTS };
+  let config: Config;
   try {
-    config = loadConfig({ environment: process.env, costs: SLOT_COSTS });
+    config = loadConfig(sources);
   } catch (error) {
     if (!(error instanceof ConfigurationError)) throw error;
     process.stderr.write(`${error.message}\n`);
@@ -29,8 +33,15 @@ export async function serve(): Promise<number> {
   const fatal = Promise.withResolvers<Error>();
   let sidecar: Awaited<ReturnType<typeof startSidecar>>;
   const stopSignal = nextStopSignal();
+  const flags = new LiveFlags(config.flags);
+  process.on('SIGHUP', () => rereadFlags({ config, sources, flags, log }));
+  const parts = {
+    config, log,
+    flags: flags.current,
+    onFatal: (error: Error) => fatal.resolve(error),
+  };
   try {
-    sidecar = await startSidecar({ config, log, onFatal: (error) => fatal.resolve(error) });
+    sidecar = await startSidecar(parts);
   } catch (error) {
     const code = exitCodeOf(error);
     if (code === undefined) throw error;
@@ -59,8 +70,6 @@ export async function serve(): Promise<number> {
 function nextStopSignal(): Promise<NodeJS.Signals> {
   return new Promise((resolve) => {
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, resolve);
-    // Nothing of the configuration can be changed while running yet; it must not end the process.
-    process.on('SIGHUP', () => {});
   });
 }
 

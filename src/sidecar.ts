@@ -3,8 +3,10 @@
  * hangs. Nothing else in the house knows more than its neighbours.
  */
 import { randomBytes } from 'node:crypto';
-import type { Config } from './config/config.ts';
+import type { Config, LedgerConfig } from './config/config.ts';
 import { worstCase } from './config/derive.ts';
+import type { Flags } from './config/flags.ts';
+import { maskedUrl } from './config/ledger-url.ts';
 import { SLOT_COSTS } from './core/costs.ts';
 import { Engine } from './engine/engine.ts';
 import { Feed } from './engine/feed.ts';
@@ -20,6 +22,12 @@ import { type CloudEvent, cloudEvent } from './events/cloud-event.ts';
 import { createHttpServer } from './http/server.ts';
 import { openJournal } from './journal/open-journal.ts';
 import type { Command } from './core/command.ts';
+import type { Ledger } from './ledger/ledger.ts';
+import { openLedger } from './open-ledger.ts';
+import { createReconciliation, type Reconciliation } from './reconcile/reconciliation.ts';
+import { ReconstitutingService } from './reconstitute/reconstituting-service.ts';
+import { CoreReplica } from './replica/core-replica.ts';
+import { systemScheduler } from './resilience/scheduler.ts';
 import { SidecarOperations } from './operations.ts';
 import type { Log } from './telemetry/log.ts';
 import { VERSION } from './version.ts';
@@ -36,41 +44,45 @@ export interface Sidecar {
 export interface SidecarParts {
   readonly config: Config;
   readonly log: Log;
+  /** What they are now. */
+  readonly flags: () => Flags;
   /** Called once, when the sidecar must not go on: the process should end at once. */
   readonly onFatal: (error: Error) => void;
 }
 
+/** What the ledger is left at the end, however long the clients took. */
+const DRAIN_LEAST_MS = 500;
 /** How often a long recovery says how far it is. */
 const PROGRESS_MS = 1000;
 
 /** Answers `recovering` until the engine is there. */
 class LateService implements Service {
-  engine: Engine | undefined;
+  inner: Service | undefined;
 
   submit<C extends Command>(
     command: C,
     respond: (outcome: Outcome<C>, replayed: boolean) => void,
     idempotency?: IdempotencyRequest,
   ): void {
-    if (this.engine === undefined) {
+    if (this.inner === undefined) {
       respond(reject('recovering', 'Cannot serve yet: the journal is being read back'), false);
       return;
     }
-    this.engine.submit(command, respond, idempotency);
+    this.inner.submit(command, respond, idempotency);
   }
 
   now(): number {
-    return this.engine?.now() ?? 0;
+    return this.inner?.now() ?? 0;
   }
 
   toWallMs(instant: number): number {
-    return this.engine?.toWallMs(instant) ?? instant;
+    return this.inner?.toWallMs(instant) ?? instant;
   }
 }
 
 export async function startSidecar(parts: SidecarParts): Promise<Sidecar> {
   const { config, log } = parts;
-  const actor = randomBytes(8).toString('hex');
+  const actor = newActor();
   const boot = new BootTree(log);
 
   const timeline = new Timeline(systemClocks);
@@ -80,6 +92,7 @@ export async function startSidecar(parts: SidecarParts): Promise<Sidecar> {
   const operations = new SidecarOperations({
     config, worstCase: memory, actor, feed, idempotency,
   });
+  operations.flags = parts.flags;
   boot.undo('operations', () => operations.close());
 
   try {
@@ -107,6 +120,7 @@ export async function startSidecar(parts: SidecarParts): Promise<Sidecar> {
         namespaces: config.namespaces,
         autoCreateNamespaces: config.autoCreateNamespaces,
         limits: config.limits,
+        ...ledgerOptions(config.ledger),
       },
       onProgress: (progress) => {
         operations.recoveryProgress = progress;
@@ -125,16 +139,21 @@ export async function startSidecar(parts: SidecarParts): Promise<Sidecar> {
     const run = runRecord({ actor, sequence: 0 });
     journal.append(run, 0, run.length);
     const snapshotter = new Snapshotter({
-      core, journal, idempotency, timeline, actor, feed,
+      core, journal, idempotency, timeline, feed,
       onDone: (outcome) => log.info(outcome, 'snapshot written'),
       onError: (error) => log.warn({ error: error.message }, 'snapshot given up'),
     });
+    let reconciliation: Reconciliation | undefined;
     const engine = new Engine({
       core, journal, feed, timeline, idempotency,
       contracts: config.namespaces,
       defaultDurability:
         config.namespaces.find(({ name }) => name === 'default')?.durability ?? 'journal',
-      afterCommit: () => snapshotter.considerAfterCommit(),
+      afterCommit: () => {
+        snapshotter.considerAfterCommit();
+        core.setEvicting(parts.flags().eviction);
+        reconciliation?.changed();
+      },
       onFatal: (error) => {
         operations.phase = 'failed';
         parts.onFatal(error);
@@ -142,8 +161,38 @@ export async function startSidecar(parts: SidecarParts): Promise<Sidecar> {
     });
     engine.start();
     operations.running = { core, engine, journal, recovery: summary };
+    const scheduler = systemScheduler(timeline);
+    let ledger: Ledger | undefined;
+    if (config.ledger !== undefined) {
+      ledger = await openLedger(config.ledger, `leasehold ${config.name}`);
+      reconciliation = createReconciliation({
+        ledger, scheduler, log, newActor,
+        settings: { ...config.ledger, name: config.name, url: maskedUrl(config.ledger.url) },
+        replica: new CoreReplica(core.state, {
+          apply: (step) => engine.apply(step),
+          restateContacts: () => engine.restateContacts(),
+          becomes: (next) => {
+            feed.beginRun(next);
+            const record = runRecord({ actor: next, sequence: 0 });
+            journal.append(record, 0, record.length);
+          },
+        }),
+        flags: parts.flags,
+        ackOf: ackOf(config),
+      });
+      operations.reconciliation = reconciliation;
+      reconciliation.start();
+      boot.mark('ledger');
+    }
+    const reconstituting = new ReconstitutingService({
+      service: reconciliation?.service(engine) ?? engine,
+      namespaces: config.namespaces,
+      valueBytes: config.limits.valueBytes,
+      scheduler,
+    });
+    operations.reconstitution = reconstituting;
     operations.phase = 'ready';
-    service.engine = engine;
+    service.inner = reconstituting;
     boot.mark('engine');
     boot.tell();
 
@@ -164,8 +213,12 @@ export async function startSidecar(parts: SidecarParts): Promise<Sidecar> {
         log.info({ graceMs: config.drainMs }, 'draining');
         // Those created on demand too.
         const namespaces = core.state.namespaces.all().map(({ contract }) => contract);
+        const until = timeline.monotonicMs() + config.drainMs;
         await close('leases', () => releaseOnDrain(engine, namespaces));
+        await close('rebuilds', () => reconstituting.close());
         await close('http', () => http.drain(config.drainMs));
+        const leftMs = Math.max(DRAIN_LEAST_MS, until - timeline.monotonicMs());
+        await close('ledger', () => leaveLedger(reconciliation, ledger, leftMs, log));
         await close('snapshot', () => snapshotter.stop());
         await close('engine and journal', () => engine.stop());
         operations.close();
@@ -176,6 +229,36 @@ export async function startSidecar(parts: SidecarParts): Promise<Sidecar> {
     await boot.unwind();
     throw error;
   }
+}
+
+function newActor(): string {
+  return randomBytes(8).toString('hex');
+}
+
+/** What the core must know of the ledger. */
+function ledgerOptions(config: LedgerConfig | undefined) {
+  if (config === undefined) return {};
+  const { partitions, buckets, maxSkewMs } = config;
+  return { ledger: { partitions, buckets }, contextAheadMs: maxSkewMs };
+}
+
+/** How far a namespace's writes must have got in the ledger; those made on demand as `default`. */
+function ackOf(config: Config) {
+  const acks = new Map(config.namespaces.map(({ name, ledgerAck }) => [name, ledgerAck]));
+  return (namespace: string) => acks.get(namespace) ?? acks.get('default') ?? 'applied';
+}
+
+async function leaveLedger(
+  reconciliation: Reconciliation | undefined,
+  ledger: Ledger | undefined,
+  budgetMs: number,
+  log: Log,
+): Promise<void> {
+  if (reconciliation === undefined) return;
+  const { left } = await reconciliation.drain(budgetMs);
+  if (left > 0) log.warn({ left }, 'the ledger was not told of everything; the journal keeps it');
+  await reconciliation.close();
+  await ledger?.close();
 }
 
 /** Facts as the events that watchers see, under the contract of their namespace. */

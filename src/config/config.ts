@@ -1,5 +1,6 @@
 /** The effective configuration: whole, within its bounds, frozen. */
 import type { CoreLimits, NamespaceContract } from '../core/contract.ts';
+import type { Flags } from './flags.ts';
 import type { ListenAddress } from './listen.ts';
 import type { PUBLISHABLE } from './namespace-options.ts';
 
@@ -7,14 +8,74 @@ export type Publishable = (typeof PUBLISHABLE)[number];
 
 export interface NamespaceConfig extends NamespaceContract {
   readonly owner: string;
-  readonly ledgerAck: 'applied';
-  readonly mirror: 'none';
-  readonly autonomyMs: number;
+  /** How far a write has got in the ledger before it counts, for durability ledger. */
+  readonly ledgerAck: 'applied' | 'replicated' | 'fsynced';
+  /** Where missing entries are rebuilt; absent: nowhere. */
+  readonly reconstitute?: ReconstituteConfig;
   readonly events: {
     /** Endings are told whatever stands here. */
     readonly publish: 'all' | readonly Publishable[];
     readonly values: 'none' | 'hash' | 'full';
   };
+}
+
+/** A neighbour that can rebuild an entry nobody holds any more. */
+export interface ReconstituteConfig {
+  /** `http:` or `https:`, without credentials, query and fragment. */
+  readonly url: string;
+  readonly timeoutMs: number;
+  /** Of what was rebuilt; absent: the default of the namespace. */
+  readonly ttlMs?: number;
+  /** Rebuilt at once, per namespace. */
+  readonly concurrency: number;
+  /** Whether the URL may lead beyond loopback. */
+  readonly allowRemote: boolean;
+}
+
+/** The central ledger and how it is talked to. Sidecars of one ledger agree on the marked ones. */
+export interface LedgerConfig {
+  /** May hold a password: never shown but through `maskedUrl`. `parseLedgerUrl` takes it apart. */
+  readonly url: string;
+  /** Read with `readSecret` at each connect, so a rotated one is found. Excludes one in `url`. */
+  readonly passwordFile?: string;
+  /** Paths, all absolute or relative to the working directory; for `rediss` only. */
+  readonly tls: {
+    readonly caFile?: string;
+    readonly certFile?: string;
+    readonly keyFile?: string;
+    readonly serverName?: string;
+  };
+  /** Same everywhere. */
+  readonly partitions: number;
+  /** Same everywhere. */
+  readonly buckets: number;
+  /** Same everywhere. */
+  readonly keyPrefix: string;
+  readonly beatMs: number;
+  readonly pullMs: number;
+  readonly truthCheckMs: number;
+  readonly sweepMs: number;
+  /** Of one request. */
+  readonly timeoutMs: number;
+  /** The longest a read waits for the ledger. */
+  readonly readThroughMs: number;
+  /** The longest a write of durability ledger waits for its acknowledgement. */
+  readonly ackMs: number;
+  /** W: how long what the ledger acknowledged is kept here all the same. */
+  readonly windowMs: number;
+  /** ε. Same everywhere. */
+  readonly slackMs: number;
+  /** σ. Same everywhere. */
+  readonly stepMs: number;
+  /** ρ. Same everywhere. */
+  readonly driftRatio: number;
+  /** Same everywhere. */
+  readonly maxSkewMs: number;
+  /** Per partition. Same everywhere. */
+  readonly logEntries: number;
+  readonly requestsInFlight: number;
+  readonly readThroughs: number;
+  readonly waiters: number;
 }
 
 /** What one process may hold; `leases`, `entries` and `bytes` are the pools all namespaces share. */
@@ -55,6 +116,10 @@ export interface Config {
   /** `default` is always among them. */
   readonly namespaces: readonly NamespaceConfig[];
   readonly limits: Limits;
+  /** Absent: the embedded one, which nobody shares, so nothing reconciles. */
+  readonly ledger?: LedgerConfig;
+  /** As they were at start; what they are now is asked of `LiveFlags`. */
+  readonly flags: Flags;
   readonly journal: {
     readonly segmentBytes: number;
     readonly reserveBytes: number;

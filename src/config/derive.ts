@@ -8,15 +8,26 @@
  */
 import type { Complaint } from './complaint.ts';
 import type { Config, NamespaceConfig } from './config.ts';
+import { BEAT_MS_DEFAULT } from './ledger-options.ts';
+import { POOL_BYTES_MAX, POOL_ROWS_MAX } from './process-options.ts';
 import { formatSize } from './sizes.ts';
 
 const KIBIBYTE = 1024;
 const MEBIBYTE = 1024 ** 2;
 
+/** Fewer copies would make reads of what others hold push each other out. */
+const COPIES_MIN = 1_000;
+/** What piles up within seconds of a busy sidecar when the ledger is away. */
+const TOMBSTONES_MIN = 10_000;
+/** A tombstone with its key, context and endings. */
+const TOMBSTONE_BYTES = 400;
+
 /** What the core's tables cost per slot: every column of the row and its share of the indexes. */
 export interface SlotCosts {
   readonly entrySlotBytes: number;
   readonly leaseSlotBytes: number;
+  /** What an entry row costs more with a ledger. */
+  readonly ledgerSlotBytes: number;
 }
 
 export interface MemoryLine {
@@ -46,9 +57,46 @@ export function sumCapacities(namespaces: readonly Pick<NamespaceConfig, 'capaci
   return total;
 }
 
+interface LedgerRoom {
+  readonly copies: number;
+  readonly copyBytes: number;
+  readonly tombstones: number;
+}
+
+/** What reconciling needs beside the pools, where the file does not say. */
+export function ledgerRoom(
+  pools: { readonly entries: number; readonly bytes: number },
+  namespaces: readonly Pick<NamespaceConfig, 'mirror'>[],
+  given: { readonly [K in keyof LedgerRoom]?: number | undefined },
+): LedgerRoom {
+  const mirrors = namespaces.some(({ mirror }) => mirror === 'all');
+  const wanted = mirrors ? pools.entries : Math.max(COPIES_MIN, Math.ceil(pools.entries / 10));
+  // Copies lie in the same tables and the same slab as what is held here.
+  const copies = given.copies ?? Math.min(POOL_ROWS_MAX - pools.entries, wanted);
+  const share = Math.ceil((pools.bytes * copies) / pools.entries);
+  return {
+    copies,
+    copyBytes: given.copyBytes ?? Math.min(POOL_BYTES_MAX - pools.bytes, share),
+    tombstones: given.tombstones ?? Math.max(TOMBSTONES_MIN, Math.ceil(pools.entries / 2)),
+  };
+}
+
+/** Three beats fit into the autonomy of every namespace that beats. */
+export function defaultBeatMs(
+  namespaces: readonly Pick<NamespaceConfig, 'class' | 'autonomyMs'>[],
+): number {
+  const shared = namespaces.filter((namespace) => namespace.class === 'shared');
+  const shortest = Math.min(...shared.map(({ autonomyMs }) => autonomyMs));
+  return Math.min(BEAT_MS_DEFAULT, Math.floor(shortest / 3));
+}
+
 /** The most memory the process can need with this configuration, line by line. */
-export function worstCase(config: Pick<Config, 'limits'>, costs: SlotCosts): WorstCase {
-  const { limits } = config;
+export function worstCase(
+  config: Pick<Config, 'limits' | 'ledger' | 'namespaces'>,
+  costs: SlotCosts,
+): WorstCase {
+  const { limits, ledger } = config;
+  const hooks = config.namespaces.flatMap(({ reconstitute }) => reconstitute ?? []);
   const line = (what: string, count: number, bytesEach: number): MemoryLine => ({
     what,
     count,
@@ -65,12 +113,21 @@ export function worstCase(config: Pick<Config, 'limits'>, costs: SlotCosts): Wor
     // Cells of a slab are up to an eighth too large for what they hold, and the tail of a chunk up to
     // 8.6 % too small for one more cell: 1.125 / 0.914 = 1.23.
     line('bytes of keys and values', limits.bytes, 1.25),
+    // A copy is an entry under an implicit lease of its own.
+    line('copies of others’ entries', limits.copies, costs.entrySlotBytes + costs.leaseSlotBytes),
+    line(
+      'what the ledger knows of entries',
+      ledger === undefined ? 0 : limits.entries + limits.copies,
+      costs.ledgerSlotBytes,
+    ),
+    line('bytes of copies', limits.copyBytes, 1.25),
     // Cells come in steps of 16 bytes: 16 / 0.914.
-    line('rounding of cells', limits.entries + limits.leases, 18),
+    line('rounding of cells', limits.entries + limits.leases + 2 * limits.copies, 18),
+    line('tombstones', limits.tombstones, TOMBSTONE_BYTES),
     // Each of 80 sizes of cell may have a chunk of 256 KiB begun and almost empty.
     line('chunks begun', 80, 256 * KIBIBYTE),
-    // Id, holder and labels of a lease that ended, as far as they are remembered.
-    line('details of remembered leases', limits.endedMemory.entries, 96),
+    // Id, holder and labels of a lease that ended, as far as they are remembered; of a copy likewise.
+    line('details of remembered leases', limits.endedMemory.entries + limits.copies, 96),
     // Replies are kept as they are; keys, fingerprints and the map's own nodes are the half on top.
     line('remembered replies', limits.idempotency.bytes, 1.5),
     line('feed', limits.feed.bytes, 1),
@@ -81,6 +138,17 @@ export function worstCase(config: Pick<Config, 'limits'>, costs: SlotCosts): Wor
     line('connections', limits.connections, 16 * KIBIBYTE),
     // What may wait in a watcher's socket before it is left to fall behind.
     line('watchers', limits.watchers, 64 * KIBIBYTE),
+    // 64 KiB go out with each and are kept until answered; as much comes back.
+    line('requests to the ledger', ledger?.requestsInFlight ?? 0, 128 * KIBIBYTE),
+    // The record that answers; the command that waits for it is counted with its connection.
+    line('keys asked of the ledger', ledger?.readThroughs ?? 0, 4 * KIBIBYTE),
+    line('writes waiting for the ledger', ledger?.waiters ?? 0, 512),
+    // A body is gathered, and then whole.
+    line(
+      'entries being rebuilt',
+      hooks.reduce((sum, { concurrency }) => sum + concurrency, 0),
+      2 * limits.valueBytes,
+    ),
     // What the journal lets wait for a disk that stands still, before it gives up.
     line('groups waiting for the disk', 1, 128 * MEBIBYTE),
     line('a snapshot waiting for the disk', 1, 64 * MEBIBYTE),
@@ -97,7 +165,7 @@ function shown(bytes: number): string {
 
 /** A complaint when the worst case is above the limit: it names the largest lines. */
 export function memoryComplaint(
-  config: Pick<Config, 'limits' | 'memoryLimitBytes'>,
+  config: Pick<Config, 'limits' | 'ledger' | 'namespaces' | 'memoryLimitBytes'>,
   costs: SlotCosts,
 ): Complaint | undefined {
   const { lines, bytes } = worstCase(config, costs);

@@ -85,9 +85,11 @@ export const VARIABLES: readonly Variable[] = [
   },
   {
     name: 'LEASEHOLD_LEDGER_URL',
+    path: ['ledger', 'url'],
     default: 'the embedded ledger',
-    meaning: 'Not part of this version: refused when set.',
-    later: 'only the embedded ledger is part of this version; unset it',
+    meaning:
+      'The central ledger: redis://, rediss://, redis+sentinel://a,b/name or redis+cluster://a,b.',
+    read: asText,
   },
   {
     name: 'LEASEHOLD_BUS_URL',

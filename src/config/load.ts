@@ -3,18 +3,23 @@
  * once. What is refused in one place does not hide the next: values with a complaint of their own
  * are taken out and the rest is judged as if they had been left to their defaults.
  */
-import { readFileSync, statSync } from 'node:fs';
+import { accessSync, constants, readFileSync, statSync } from 'node:fs';
 import { parseDocument } from 'yaml';
 import type * as z from 'zod';
 import { type Complaint, ConfigurationError } from './complaint.ts';
-import type { Config, NamespaceConfig } from './config.ts';
-import { memoryComplaint, type SlotCosts, sumCapacities } from './derive.ts';
+import type { Config, LedgerConfig, NamespaceConfig } from './config.ts';
+import {
+  defaultBeatMs, ledgerRoom, memoryComplaint, type SlotCosts, sumCapacities,
+} from './derive.ts';
 import { type Override, readEnvironment } from './environment.ts';
 import { defaultMemoryLimitBytes, type Machine, thisMachine } from './machine.ts';
 import { NAMESPACE_ALLOWED } from './namespace-options.ts';
 import { nearest } from './nearest.ts';
+import { POOL_BYTES_MAX, POOL_ROWS_MAX } from './process-options.ts';
 import { contradictions } from './relations.ts';
-import { fileSchema, laterKey, type ParsedFile } from './schema.ts';
+import { readSecret } from './secret-file.ts';
+import { fileSchema, laterKey, type ParsedFile, type ParsedNamespace } from './schema.ts';
+import { formatSize } from './sizes.ts';
 import { rowOf } from './table.ts';
 
 export interface Sources {
@@ -114,8 +119,22 @@ function isMapping(value: unknown): value is Mapping {
 
 function overlay(raw: Mapping, overrides: readonly Override[]): Mapping {
   const whole: Mapping = { ...raw };
-  for (const { path, value } of overrides) whole[path[0]!] = value;
+  for (const { path, value } of overrides) setAt(whole, path, value);
   return withDefaultNamespace(whole);
+}
+
+/** A group that is none is left as it is: the complaint about it comes first. */
+function setAt(whole: Mapping, path: readonly string[], value: unknown): void {
+  const [key, ...rest] = path;
+  if (rest.length === 0) {
+    whole[key!] = value;
+    return;
+  }
+  const group = whole[key!] ?? {};
+  if (!isMapping(group)) return;
+  const copy = { ...group };
+  setAt(copy, rest, value);
+  whole[key!] = copy;
 }
 
 /** `default` always exists, and a key without a value (`sessions:`) means all defaults. */
@@ -194,7 +213,8 @@ function complaintsOf(
   const override = overrides.find((one) => one.path.join('.') === path.join('.'));
   const sentence = issue.code === 'custom' ? issue.params?.['sentence'] : undefined;
   const later = row.kind === 'option' ? row.later[String(value)] : undefined;
-  const message = later ?? sentence ?? `must be ${row.allowed}, got ${shown(value)}`;
+  const got = row.kind === 'option' && row.secret ? '' : `, got ${shown(value)}`;
+  const message = later ?? sentence ?? `must be ${row.allowed}${got}`;
   const place = override?.variable.name ?? (path.join('.') || 'the file');
   return [{ path, complaint: { path: place, message, allowed: row.allowed } }];
 }
@@ -224,32 +244,63 @@ function removeAt(whole: Mapping, path: readonly PropertyKey[]): void {
   if (isMapping(parent) && last !== undefined) delete parent[String(last)];
 }
 
+/** As it was written, but for what may be a password: a URL can stand in the wrong place too. */
 function shown(value: unknown): string {
-  const text = JSON.stringify(value) ?? 'nothing';
+  const text = (JSON.stringify(value) ?? 'nothing').replaceAll(/\/\/[^"]*@/g, '//***@');
   return text.length > SHOWN_MAX ? `${text.slice(0, SHOWN_MAX)}…` : text;
 }
 
 /* ---- completing -------------------------------------------------------------------------- */
 
 function complete(file: ParsedFile, machine: Machine, hasFile: boolean): Config {
-  const namespaces: NamespaceConfig[] = Object.entries(file.namespaces).map(([name, contract]) => ({
-    name,
-    ...contract,
-  }));
+  const { ledger, ...rest } = file;
+  const namespaces = Object.entries(file.namespaces).map(([name, contract]) =>
+    completeNamespace(name, contract),
+  );
   const pools = sumCapacities(namespaces);
-  return {
-    ...file,
+  const leases = file.limits.leases ?? pools.leases;
+  const entries = file.limits.entries ?? pools.entries;
+  const bytes = file.limits.bytes ?? pools.bytes;
+  const config = {
+    ...rest,
     name: file.name ?? machine.hostName,
     memoryLimitBytes: file.memoryLimitBytes ?? defaultMemoryLimitBytes(machine),
     autoCreateNamespaces: file.autoCreateNamespaces ?? !hasFile,
     namespaces,
-    limits: {
-      ...file.limits,
-      leases: file.limits.leases ?? pools.leases,
-      entries: file.limits.entries ?? pools.entries,
-      bytes: file.limits.bytes ?? pools.bytes,
-    },
   };
+  const limits = { ...file.limits, leases, entries, bytes };
+  const { url } = ledger;
+  if (url === undefined) {
+    return { ...config, limits: { ...limits, copies: 0, copyBytes: 0, tombstones: 0 } };
+  }
+  const room = ledgerRoom({ entries, bytes }, namespaces, file.limits);
+  return {
+    ...config,
+    limits: { ...limits, ...room },
+    ledger: withoutUndefined({
+      ...ledger,
+      url,
+      tls: withoutUndefined(ledger.tls),
+      beatMs: ledger.beatMs ?? defaultBeatMs(namespaces),
+    }),
+  };
+}
+
+function completeNamespace(
+  name: string,
+  { reconstitute, ...contract }: ParsedNamespace,
+): NamespaceConfig {
+  const { url } = reconstitute;
+  if (url === undefined) return { name, ...contract };
+  return { name, ...contract, reconstitute: withoutUndefined({ ...reconstitute, url }) };
+}
+
+type Present<T> = { [K in keyof T]: Exclude<T[K], undefined> };
+
+/** An option without a value is not there at all, rather than there as undefined. */
+function withoutUndefined<T extends object>(options: T): Present<T> {
+  const present = Object.entries(options).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(present) as Present<T>;
 }
 
 /** What can only be judged of the completed configuration. */
@@ -261,8 +312,48 @@ function lastChecks(config: Config, file: ParsedFile, costs: SlotCosts): Complai
     const message = `the host name ${shown(config.name)} cannot serve as one; set it to ${allowed}`;
     complaints.push({ path: 'LEASEHOLD_NAME', message, allowed });
   }
+  if (config.ledger !== undefined) complaints.push(...unreadableFiles(config.ledger));
+  complaints.push(...fullPools(config));
   const memory = memoryComplaint(config, costs);
   return memory === undefined ? complaints : [...complaints, memory];
+}
+
+/** Copies lie beside what is held here, in tables and a slab with one end for both. */
+function fullPools({ limits, ledger }: Config): Complaint[] {
+  const pools = [
+    ['copies', 'entries', POOL_ROWS_MAX, String],
+    ['copies', 'leases', POOL_ROWS_MAX, String],
+    ['copyBytes', 'bytes', POOL_BYTES_MAX, formatSize],
+  ] as const;
+  return pools.flatMap(([copied, held, max, show]) => {
+    if (ledger !== undefined && limits[copied] === 0) {
+      const allowed = `less than ${show(max)} with a ledger, to leave room for copies`;
+      return [{ path: `limits.${held}`, message: `must be ${allowed}`, allowed }];
+    }
+    if (limits[copied] + limits[held] <= max) return [];
+    const allowed = `at most ${show(max)} together with limits.${held}, which is ${show(limits[held])}`;
+    const message = `must be ${allowed}, got ${show(limits[copied])}`;
+    return [{ path: `limits.${copied}`, message, allowed }];
+  });
+}
+
+/** Found out at start rather than at the first connect. They are read then all the same. */
+function unreadableFiles({ passwordFile, tls }: LedgerConfig): Complaint[] {
+  const { caFile, certFile, keyFile } = tls;
+  const files = { passwordFile, 'tls.caFile': caFile, 'tls.certFile': certFile, 'tls.keyFile': keyFile };
+  const complaints: Complaint[] = [];
+  for (const [option, path] of Object.entries(files)) {
+    if (path === undefined) continue;
+    try {
+      if (option === 'passwordFile') readSecret(path);
+      else accessSync(path, constants.R_OK);
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      const message = `"${path}" cannot be used: ${reason}`;
+      complaints.push({ path: `ledger.${option}`, message, allowed: 'the path of a readable file' });
+    }
+  }
+  return complaints;
 }
 
 function deepFreeze<T>(value: T): T {

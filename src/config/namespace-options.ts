@@ -1,18 +1,15 @@
 /**
- * The contract of one namespace, as the file writes it. Options whose other values need a ledger
- * outside the process take their default only: they may be written down, and the sentence that
- * refuses another value says why.
+ * The contract of one namespace, as the file writes it. What needs a ledger outside the process is
+ * judged in `relations.ts`, where it is known whether there is one.
  */
 import * as z from 'zod';
-import { choice, flag, settled, size, special, text, whole } from './option.ts';
+import { HOOK_ALLOWED, hookUrlComplaint } from './hook-url.ts';
+import { choice, derivedWhole, flag, size, special, text, whole } from './option.ts';
 
 const MEBIBYTE = 1024 ** 2;
 const YEAR_MS = 365 * 86_400_000;
 /** 30 days: what is held longer is not transient, and belongs in a database. */
 export const TTL_MAX_MS = 30 * 86_400_000;
-
-const NEEDS_LEDGER =
-  'that needs a ledger outside the process, and this version has only the embedded one';
 
 export const NAMESPACE_ALLOWED =
   'a name of 1 to 63 characters from a-z, 0-9, _ and -, beginning with a letter or digit';
@@ -22,6 +19,7 @@ export const PUBLISHABLE = [
   'lease.granted',
   'lease.renewed',
   'lease.transferred',
+  'lease.adopted',
   'entry.created',
   'entry.updated',
   'entry.reverted',
@@ -31,7 +29,6 @@ export const PUBLISHABLE = [
 /** Keys of a namespace that belong to a later version. */
 export const LATER_NAMESPACE_KEYS: Readonly<Record<string, string>> = {
   permits: 'permits belong to class exclusive, which is not part of this version',
-  reconstitute: 'rebuilding a missing entry through a hook is not part of this version',
 };
 
 const ttl = z
@@ -124,6 +121,52 @@ const events = z
   .prefault({})
   .describe('What watchers and the bus hear.');
 
+const hookUrl = z.string().superRefine((written, context) => {
+  const wrong = hookUrlComplaint(written);
+  if (wrong !== undefined) context.addIssue({ code: 'custom', params: { sentence: wrong } });
+});
+
+export const reconstituteSchema = z
+  .strictObject({
+    url: special(hookUrl.optional(), {
+      allowed: HOOK_ALLOWED,
+      default: 'none: nothing is rebuilt',
+      fixed: false,
+      meaning:
+        'Asked for an entry that neither this sidecar nor the ledger holds: GET with ?namespace= ' +
+        'and &key= added. 200 rebuilds the entry from the body, 404 and 204 say there is none.',
+    }),
+    timeoutMs: whole({
+      unit: 'ms',
+      min: 10,
+      max: 60_000,
+      default: 2_000,
+      meaning: 'How long one answer may take; then the entry is missing, as it was.',
+    }),
+    ttlMs: derivedWhole({
+      unit: 'ms',
+      min: 1,
+      max: TTL_MAX_MS,
+      default: 'the default TTL of the namespace',
+      meaning: 'The time to live of what was rebuilt.',
+    }),
+    concurrency: whole({
+      unit: 'count',
+      min: 1,
+      max: 1_024,
+      default: 16,
+      meaning: 'Entries rebuilt at once. Beyond it a missing entry is answered as missing.',
+    }),
+    allowRemote: flag({
+      default: false,
+      meaning:
+        'true: the URL may lead to another machine. Namespaces and keys are then told to it, and ' +
+        'every miss waits for the network.',
+    }),
+  })
+  .prefault({})
+  .describe('A neighbour that rebuilds a missing entry, once per key however many ask for it.');
+
 export const namespaceSchema = z
   .strictObject({
     owner: text({
@@ -136,7 +179,7 @@ export const namespaceSchema = z
       values: ['shared', 'local'],
       default: 'shared',
       meaning:
-        'shared: meant to converge with other sidecars once a ledger connects them; local: never ' +
+        'shared: converges with other sidecars through the ledger, once there is one; local: never ' +
         'leaves this sidecar.',
       later: { exclusive: 'class exclusive (claims) is not part of this version' },
     }),
@@ -155,50 +198,56 @@ export const namespaceSchema = z
         'to the value from before that lease. For overrides that must not outlive their author.',
     }),
     onDrain: choice({
-      values: ['keep', 'release'],
+      values: ['keep', 'handover', 'release'],
       default: 'keep',
       meaning:
         'What a graceful stop does to live leases: keep them for the next run (their deadlines go ' +
-        'on), or release them.',
-      later: { handover: `onDrain handover is refused: ${NEEDS_LEDGER}` },
+        'on), leave them in the ledger for another sidecar to adopt (handover), or release them.',
     }),
     durability: choice({
-      values: ['memory', 'journal', 'fsync'],
+      values: ['memory', 'journal', 'fsync', 'ledger'],
       default: 'journal',
       meaning:
         'What a reply has waited for: memory (nothing; lost with the process), journal (survives ' +
-        'the process), fsync (survives the machine; costs a disk flush, shared by all that wait).',
-      later: { ledger: `durability ledger is refused: ${NEEDS_LEDGER}` },
+        'the process), fsync (survives the machine; costs a disk flush, shared by all that wait), ' +
+        'ledger (survives pod and disk, as far as ledgerAck says; costs a round trip).',
     }),
-    ledgerAck: settled({
-      unit: '',
-      value: 'applied',
-      why: 'another needs a ledger outside the process',
-      meaning: 'How far a write has got in the ledger before it counts, for durability ledger.',
+    ledgerAck: choice({
+      values: ['applied', 'replicated', 'fsynced'],
+      default: 'applied',
+      meaning:
+        'How far a write has got in the ledger before it counts, for durability ledger: applied ' +
+        '(survives the pod), replicated (survives a failover of the ledger), fsynced (survives ' +
+        'its host).',
     }),
     conflict: choice({
-      values: ['lww', 'siblings', 'ownerWins', 'counter'],
+      values: ['lww', 'siblings', 'ownerWins', 'firstWins', 'counter'],
       default: 'lww',
       meaning:
         'Concurrent writes of one key: lww keeps the last, siblings keeps all until a reader ' +
-        'merges them, ownerWins refuses writes under another owner’s lease, counter adds up ' +
-        'increments.',
-      later: { firstWins: `conflict firstWins goes with durability ledger: ${NEEDS_LEDGER}` },
+        'merges them, ownerWins refuses writes under another owner’s lease, firstWins (durability ' +
+        'ledger only) refuses all but the first, counter adds up increments.',
     }),
-    mirror: settled({
-      unit: '',
-      value: 'none',
-      why: 'another needs a ledger outside the process',
-      meaning: 'Whether entries of other sidecars are kept here too.',
+    mirror: choice({
+      values: ['none', 'all'],
+      default: 'none',
+      meaning:
+        'Whether copies of the entries of other sidecars are kept here: none asks the ledger when ' +
+        'one is missing; all follows its change log, so that reads are local.',
     }),
-    autonomyMs: settled({
+    autonomyMs: whole({
       unit: 'ms',
-      value: 60_000,
-      why: 'the embedded ledger cannot be out of reach, so there is nothing to bound yet',
-      meaning: 'The longest the sidecar renews leases without contact to the ledger.',
+      min: 1_000,
+      max: 86_400_000,
+      default: 60_000,
+      meaning:
+        'The longest the sidecar grants and renews without contact to the ledger; and so how long ' +
+        'others wait, beyond its deadline, before they end what a silent sidecar held. The same ' +
+        'at every sidecar.',
     }),
     capacity,
     events,
+    reconstitute: reconstituteSchema,
     sensitive: flag({
       default: false,
       meaning:

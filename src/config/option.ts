@@ -19,7 +19,11 @@ export interface OptionNote {
   readonly meaning: string;
   /** Values that belong to a later version, with the sentence that refuses them. */
   readonly later: Readonly<Record<string, string>>;
+  /** It may hold a password: what was written is not repeated in complaints. */
+  readonly secret: boolean;
 }
+
+type Optional = 'later' | 'fixed' | 'secret';
 
 const notes = z.registry<OptionNote>();
 
@@ -29,10 +33,10 @@ export function noteOf(schema: z.ZodType): OptionNote | undefined {
 
 function noted<S extends z.ZodType>(
   schema: S,
-  note: Omit<OptionNote, 'later' | 'fixed'> & Partial<Pick<OptionNote, 'later' | 'fixed'>>,
+  note: Omit<OptionNote, Optional> & Partial<Pick<OptionNote, Optional>>,
 ): S {
   const described = schema.describe(note.meaning) as S;
-  notes.add(described, { later: {}, fixed: true, ...note });
+  notes.add(described, { later: {}, fixed: true, secret: false, ...note });
   return described;
 }
 
@@ -123,17 +127,13 @@ export function choice<const T extends readonly [string, ...string[]]>(options: 
   });
 }
 
-/** An option that has one value in this version; any other is refused with `why`. */
-export function settled<const T extends string | number>(options: {
-  unit: '' | 'ms';
-  value: T;
-  why: string;
-  meaning: string;
-}) {
-  return noted(z.literal(options.value).default(options.value as never), {
-    unit: options.unit,
-    allowed: `${options.value}, the only value in this version (${options.why})`,
-    default: String(options.value),
+/** A small share of one. */
+export function ratio(options: Bounds & { default: number; meaning: string }) {
+  const { min, max } = options;
+  return noted(z.number().min(min).max(max).default(options.default), {
+    unit: '',
+    allowed: `a number from ${min} to ${max}`,
+    default: String(options.default),
     meaning: options.meaning,
   });
 }
@@ -191,7 +191,13 @@ export function derivedText(options: {
 /** Anything with a schema of its own. */
 export function special<S extends z.ZodType>(
   schema: S,
-  note: { allowed: string; default: string; meaning: string },
+  note: {
+    allowed: string;
+    default: string;
+    meaning: string;
+    fixed?: boolean;
+    secret?: boolean;
+  },
 ): S {
   return noted(schema, { unit: '', ...note });
 }

@@ -5,7 +5,10 @@
  */
 import { stringify } from 'yaml';
 import type { Config } from './config.ts';
+import { ledgerSchema } from './ledger-options.ts';
+import { maskedUrl } from './ledger-url.ts';
 import { formatListenAddress } from './listen.ts';
+import { reconstituteSchema } from './namespace-options.ts';
 import { formatSize } from './sizes.ts';
 import { type OptionRow, rowOf } from './table.ts';
 
@@ -20,22 +23,37 @@ const WIDTH = 100;
 
 /** The effective configuration in the shape of the file, ending in a newline. */
 export function printConfig(config: Config, options: PrintOptions = {}): string {
-  const file = asFile(config);
+  const file = asFile(config, options.explain === true);
   if (options.json === true) return `${JSON.stringify(file, null, 2)}\n`;
   return renderFile(file, options.explain === true);
 }
 
-function asFile(config: Config): Mapping {
+function asFile(config: Config, explain: boolean): Mapping {
+  const { ledger, limits, ...rest } = config;
   return {
-    ...config,
+    ...rest,
     listen: config.listen.map(formatListenAddress),
     namespaces: Object.fromEntries(
-      config.namespaces.map(({ name, ...contract }) => [name, contract]),
+      config.namespaces.map(({ name, reconstitute, ...contract }) => [
+        name,
+        { ...contract, reconstitute: reconstitute ?? (explain ? NO_HOOK : undefined) },
+      ]),
     ),
+    // What is 0 without a ledger would stay 0 when the file is given one.
+    limits: ledger === undefined ? { ...limits, ...NO_LEDGER_ROOM } : limits,
+    ledger:
+      ledger === undefined
+        ? explain ? NO_LEDGER : undefined
+        : { ...ledger, url: maskedUrl(ledger.url) },
   };
 }
 
-/** `file` as YAML. An option without a value is there as a comment only. */
+/** Explained, a group that is not in use stands there with its defaults. */
+const NO_LEDGER = ledgerSchema.parse({});
+const NO_HOOK = reconstituteSchema.parse({});
+const NO_LEDGER_ROOM = { copies: undefined, copyBytes: undefined, tombstones: undefined };
+
+/** `file` as YAML. An option without a value is left out; explained, it is there as a comment. */
 export function renderFile(file: Mapping, explain: boolean): string {
   return `${group([], file, explain).join('\n')}\n`;
 }
@@ -44,6 +62,7 @@ function group(path: readonly string[], values: Mapping, explain: boolean): stri
   const row = rowOf(path);
   const keys = (row?.kind === 'group' ? row.keys : undefined) ?? Object.keys(values);
   return keys.flatMap((key, index) => {
+    if (values[key] === undefined && !explain) return [];
     const lines = member([...path, key], values[key], explain);
     return explain && index > 0 ? ['', ...lines] : lines;
   });

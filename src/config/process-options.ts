@@ -135,6 +135,32 @@ export const limitsSchema = z
       default: 'the sum of capacity.bytes over the configured namespaces',
       meaning: 'The pool of bytes, likewise.',
     }),
+    copies: derivedWhole({
+      unit: 'count',
+      min: 0,
+      max: POOL_ROWS_MAX,
+      default:
+        'limits.entries where a namespace mirrors all, else a tenth of it, at least 1000; without ' +
+        'a ledger 0',
+      meaning:
+        'Copies of what other sidecars hold. Where a namespace mirrors all: everything all of them ' +
+        'hold there, or the mirror is not whole.',
+    }),
+    copyBytes: derivedSize({
+      min: 0,
+      max: POOL_BYTES_MAX,
+      default: 'limits.bytes, in the proportion of limits.copies to limits.entries',
+      meaning: 'Keys, content types and values of those copies together.',
+    }),
+    tombstones: derivedWhole({
+      unit: 'count',
+      min: 0,
+      max: POOL_ROWS_MAX,
+      default: 'half of limits.entries, at least 10000; without a ledger 0',
+      meaning:
+        'Remains of ended entries that the ledger has not confirmed, or not for long enough. What ' +
+        'a ledger that is away makes pile up. Each may cost 400 bytes.',
+    }),
     valueBytes: size({
       min: 1,
       max: 64 * MEBIBYTE,

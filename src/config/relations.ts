@@ -4,8 +4,9 @@
  */
 import type { Complaint } from './complaint.ts';
 import { sumCapacities } from './derive.ts';
+import { hookContradictions, ledgerContradictions, ledgerNeeds } from './ledger-relations.ts';
 import { POOL_BYTES_MAX, POOL_ROWS_MAX } from './process-options.ts';
-import type { ParsedFile } from './schema.ts';
+import type { ParsedFile, Sound } from './schema.ts';
 import { formatSize } from './sizes.ts';
 
 /** What stands in a request target beside the key: the route, a namespace, a lease id, a TTL. */
@@ -15,10 +16,7 @@ const TARGET_BESIDE_KEY_BYTES = 512;
  * Complaints about options that contradict each other. `sound` tells whether a path was given
  * soundly (or left to its default): nothing is said about a value that has its own complaint.
  */
-export function contradictions(
-  file: ParsedFile,
-  sound: (...path: string[]) => boolean,
-): Complaint[] {
+export function contradictions(file: ParsedFile, sound: Sound): Complaint[] {
   const complaints: Complaint[] = [];
   const complain = (path: string, message: string, allowed: string) =>
     complaints.push({ path, message, allowed });
@@ -36,6 +34,8 @@ export function contradictions(
     complain(path.join('.'), `must be ${allowed}, got ${show(value)}`, allowed);
   };
 
+  // A URL with a complaint of its own was meant to name one.
+  const hasLedger = file.ledger.url !== undefined || !sound('ledger', 'url');
   for (const [name, namespace] of Object.entries(file.namespaces)) {
     const at = (...rest: string[]) => ['namespaces', name, ...rest];
     const chain = ['minMs', 'defaultMs', 'maxMs', 'maxLifetimeMs'] as const;
@@ -58,6 +58,8 @@ export function contradictions(
         'lww or ownerWins: values lie under one another there, not side by side',
       );
     }
+    complaints.push(...ledgerNeeds(name, namespace, hasLedger, sound));
+    complaints.push(...hookContradictions(name, namespace, sound));
     const { capacity } = namespace;
     const { limits } = file;
     const poolOf = { leases: limits.leases, entries: limits.entries, bytes: limits.bytes };
@@ -124,6 +126,15 @@ export function contradictions(
     const allowed = `at least limits.bodyBytes, which is ${formatSize(bodyBytes)}`;
     const got = formatSize(journal.segmentBytes);
     complain('journal.segmentBytes', `must be ${allowed}, got ${got}`, allowed);
+  }
+  const { ledger } = file;
+  complaints.push(...ledgerContradictions(file, sound));
+  const inLedger = (option: string) => ['ledger', option];
+  for (const longer of ['ackMs', 'windowMs'] as const) {
+    atMost(inLedger('timeoutMs'), ledger.timeoutMs, inLedger(longer), ledger[longer]);
+  }
+  if (ledger.beatMs !== undefined) {
+    atMost(inLedger('beatMs'), ledger.beatMs, inLedger('truthCheckMs'), ledger.truthCheckMs);
   }
   atMost(
     ['http', 'headersTimeoutMs'],

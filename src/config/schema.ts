@@ -1,5 +1,7 @@
 /** The shape of the whole YAML file. */
 import * as z from 'zod';
+import { flagsSchema } from './flag-options.ts';
+import { ledgerSchema } from './ledger-options.ts';
 import { LISTEN_ALLOWED, parseListen } from './listen.ts';
 import { NAMESPACE_NAME } from '../core/namespaces.ts';
 import { LATER_NAMESPACE_KEYS, namespaceSchema } from './namespace-options.ts';
@@ -78,11 +80,17 @@ export const fileSchema = z.strictObject({
         'is like. What a namespace leaves out has the default given here, not that of default.',
     ),
   limits: limitsSchema,
+  ledger: ledgerSchema,
+  flags: flagsSchema,
   journal: journalSchema,
   http: httpSchema,
 });
 
 export type ParsedFile = z.output<typeof fileSchema>;
+export type ParsedNamespace = ParsedFile['namespaces'][string];
+
+/** Whether what stands at a path, or its absence, has no complaint of its own. */
+export type Sound = (...path: string[]) => boolean;
 
 /** Keys that belong to a later version, by path, with the sentence that refuses them. */
 export function laterKey(path: readonly PropertyKey[], key: string): string | undefined {
@@ -91,8 +99,6 @@ export function laterKey(path: readonly PropertyKey[], key: string): string | un
 }
 
 const LATER_KEYS: Readonly<Record<string, string>> = {
-  flags: 'feature flags are not part of this version',
-  ledger: 'this version has only the embedded ledger, which has no options',
   bus: 'this version has only the embedded bus, which has no options',
   tokensFile: 'tokens are not part of this version; who can connect may do everything',
 };

@@ -52,7 +52,7 @@ export function makeRoom(
   keep: readonly number[],
 ): Refusal | undefined {
   let short = shortage(state, namespace, demand);
-  if (short !== undefined && mayEvict(namespace, demand)) {
+  if (short !== undefined && mayEvict(state, namespace, demand)) {
     for (let count = 0; short !== undefined && count < EVICTIONS_MAX; count++) {
       const victim = findVictim(state, namespace, keep, short);
       if (victim === 0) break;
@@ -64,9 +64,11 @@ export function makeRoom(
 }
 
 /** Evicting must be allowed, and able to help: nobody goes for what would not fit an empty namespace. */
-function mayEvict(namespace: Namespace, demand: Demand): boolean {
+function mayEvict(state: State, namespace: Namespace, demand: Demand): boolean {
   const { capacity } = namespace.contract;
-  return capacity.eviction !== 'refuse' && demand.bytes <= capacity.bytes;
+  if (capacity.eviction === 'refuse' || demand.bytes > capacity.bytes) return false;
+  if (state.evicting === 'shadow') state.evictionsWithheld++;
+  return state.evicting === 'on';
 }
 
 export function capacityRefusal(namespace: Namespace, short: Resource | 'memory'): Refusal {

@@ -65,4 +65,6 @@ export interface CoreOptions {
   readonly limits: CoreLimits;
   /** How the ledger places keys; absent: nothing reconciles, and nothing is kept for it. */
   readonly ledger?: { readonly partitions: number; readonly buckets: number };
+  /** How far ahead of this clock a writer's context may be: the next write must pass it. */
+  readonly contextAheadMs?: number;
 }

@@ -24,6 +24,9 @@ export interface CoreUsage {
   readonly entries: number;
   readonly endedRemembered: number;
   readonly evictions: number;
+  readonly evictionsWithheld: number;
+  readonly copies: number;
+  readonly tombstones: number;
   readonly slabHeldBytes: number;
   readonly slabUsedBytes: number;
   readonly namespaces: readonly {
@@ -141,6 +144,21 @@ export class Core {
     return step(this.state);
   }
 
+  /**
+   * Hands the last contacts with the ledger to `take`, as records that restate them: a restarted
+   * run must not promise more than this one could (PROTOCOL §3.5 rule 4).
+   */
+  restateContacts(take: (bytes: Uint8Array, start: number, end: number) => void): void {
+    const { state } = this;
+    const writer = new FactWriter(state.actors, state.leases, state.entries);
+    for (const namespace of state.namespaces.all()) {
+      if (namespace.reconciles) writer.contactRestated(namespace);
+    }
+    for (let index = 0; index < writer.count; index++) {
+      take(writer.bytes, writer.starts[index]!, writer.starts[index + 1]!);
+    }
+  }
+
   /* ---- recovery ------------------------------------------------------------------------ */
 
   /**
@@ -235,13 +253,21 @@ export class Core {
     this.#snapshotWriter = undefined;
   }
 
+  /** The flag `eviction`; `shadow` counts what it would have done. */
+  setEvicting(evicting: 'off' | 'shadow' | 'on'): void {
+    this.state.evicting = evicting;
+  }
+
   usage(): CoreUsage {
     const { state } = this;
     return {
       leases: state.liveLeases,
-      entries: state.entries.slots.used,
+      entries: state.entries.slots.used - state.copies,
       endedRemembered: state.endedCount,
       evictions: state.evictions,
+      evictionsWithheld: state.evictionsWithheld,
+      copies: state.copies,
+      tombstones: state.tombstones.size,
       slabHeldBytes: state.slab.heldBytes,
       slabUsedBytes: state.slab.usedBytes,
       namespaces: state.namespaces.all().map((namespace) => ({

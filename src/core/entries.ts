@@ -19,8 +19,6 @@ import { counterText, counterValue } from './counter-value.ts';
 
 const CONTENT_TYPE = /^[\x20-\x7e]{1,255}$/;
 const CONTEXT_DOTS_TAKEN = 64;
-/** How far ahead of this clock a writer's context may be (PROTOCOL §2.5, maxSkew). */
-const CONTEXT_AHEAD_MS = 5000;
 
 export function entryNotFound(namespace: string, key: string): Refusal {
   return refuse('entry-not-found', `Cannot find entry "${key}" in "${namespace}"`);
@@ -59,7 +57,7 @@ export function parsedContext(
   }
   // The next write must pass it; one from far ahead would drag this clock along.
   const aheadMs = wallOf(context.hlc) - (state.now + state.wallOffsetMs);
-  if (aheadMs <= CONTEXT_AHEAD_MS) return context;
+  if (aheadMs <= state.contextAheadMs) return context;
   return refuse('invalid-request', 'Cannot take the context: its clock is ahead of this one');
 }
 

@@ -38,7 +38,7 @@ const ENTRY_CONFLICT = 8;
 const LEASE_RESTATED = 9;
 const ENTRY_RESTATED = 10;
 const ENTRY_BURIED = 11;
-const LEDGER_CONTACTED = 12;
+const CONTACT_RESTATED = 12;
 const TOMBSTONE_RESTATED = 13;
 
 /** Members of an ending before it could be told for another sidecar. */
@@ -87,7 +87,14 @@ export interface TombstoneRestated {
   readonly context: readonly Dot[];
   readonly runs: readonly BuriedRun[];
 }
-export type Restated = LeaseRestated | EntryRestated | TombstoneRestated;
+/** When everything of ours in the namespace was last vouched for at the ledger. */
+export interface ContactRestated {
+  readonly kind: 'contact.restated';
+  readonly namespace: string;
+  readonly contactAt: number;
+}
+/** What is not news: state as it is, in a snapshot or between facts. */
+export type Restated = LeaseRestated | EntryRestated | TombstoneRestated | ContactRestated;
 
 /** What a write adds to its row when it becomes a fact. */
 export interface WriteDetails {
@@ -314,8 +321,8 @@ export class FactWriter extends CborWriter {
     this.#finish(namespace);
   }
 
-  ledgerContacted(namespace: Namespace): void {
-    this.#beginAside(LEDGER_CONTACTED, 7, namespace);
+  contactRestated(namespace: Namespace): void {
+    this.#beginAside(CONTACT_RESTATED, 7, namespace);
     this.double(namespace.contactAt);
     this.#finish(namespace);
   }
@@ -494,8 +501,8 @@ export function decodeFact(bytes: Uint8Array, start = 0, end = bytes.length): Fa
         kind: 'entry.buried', ...common, ...readEntry(reader),
         reason: readReason(reader), context: readContext(reader),
       };
-    case LEDGER_CONTACTED:
-      return { kind: 'ledger.contacted', ...common, contactAt: reader.double() };
+    case CONTACT_RESTATED:
+      return { kind: 'contact.restated', namespace, contactAt: reader.double() };
     case TOMBSTONE_RESTATED:
       return {
         kind: 'tombstone.restated', namespace,
@@ -532,6 +539,6 @@ export function decodeFact(bytes: Uint8Array, start = 0, end = bytes.length): Fa
 export function isRestated(fact: Fact | Restated): fact is Restated {
   return (
     fact.kind === 'lease.restated' || fact.kind === 'entry.restated' ||
-    fact.kind === 'tombstone.restated'
+    fact.kind === 'tombstone.restated' || fact.kind === 'contact.restated'
   );
 }

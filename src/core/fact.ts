@@ -94,10 +94,7 @@ export interface EntryBuried extends EntryFact<'entry.buried'> {
   /** What goes with it, beyond the dot itself. */
   readonly context: readonly Dot[];
 }
-/** Everything of ours in the namespace was vouched for at the ledger; no event. */
-export interface LedgerContacted extends FactOf<'ledger.contacted'> {
-  readonly contactAt: number;
-}
+
 /** Concurrent values met; `etag`s of the values that stay and the one the policy hides. */
 export interface EntryConflict extends EntryFact<'entry.conflict'> {
   readonly policy: string;
@@ -113,5 +110,4 @@ export type Fact =
   | EntryReverted
   | EntryEnded
   | EntryConflict
-  | EntryBuried
-  | LedgerContacted;
+  | EntryBuried;

@@ -7,6 +7,7 @@ import type { EndReason } from './command.ts';
 import { type NumberedDot, CONTEXT_DOTS_MAX } from './entry-table.ts';
 import { bury, endEntry, endLease, settleKey } from './endings.ts';
 import type { Dot } from './fact.ts';
+import { END_REASONS } from './fact-codec.ts';
 import { LIVE } from './lease-table.ts';
 import type { HeldValue } from './ledger-view.ts';
 import type { Namespace } from './namespaces.ts';
@@ -251,9 +252,14 @@ function endGone(
     // The end of a lease may have taken it along already.
     if (entries.cell[row] === 0) continue;
     const born = { actor: actors.text(entries.bornActor[row]!), seq: entries.bornSeq[row]! };
+    const lease = entries.lease[row]!;
+    if (ledger.values.some((value) => sameDot(value.born, born))) {
+      goesOnElsewhere(state, namespace, row, lease);
+      merged.ended++;
+      continue;
+    }
     const ending = ledger.ends.find((candidate) => sameDot(candidate.born, born));
     const reason = ending?.reason ?? 'superseded';
-    const lease = entries.lease[row]!;
     if (ending?.conflict === true) state.facts.entryConflict(namespace, row, 2);
     merged.ended++;
     const whole = ending !== undefined && ENDS_ITS_LEASE.includes(reason);
@@ -267,6 +273,15 @@ function endGone(
       state.endLease(lease, reason, state.now);
     }
   }
+}
+
+/** Another sidecar has adopted the run: nothing has ended, but here it is over. */
+function goesOnElsewhere(state: State, namespace: Namespace, row: number, lease: number): void {
+  const { leases } = state;
+  state.facts.entryBuried(namespace, row, END_REASONS.indexOf('superseded'));
+  state.removeEntry(row);
+  if (leases.state[lease] !== LIVE || leases.entryCount[lease] !== 0) return;
+  endLease(state, lease, 'superseded', 'adopted');
 }
 
 /** The ledger waits to hear that the owner has told the ending. */

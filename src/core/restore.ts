@@ -52,13 +52,13 @@ export function restoreFact(state: State, fact: Fact | Restated): void {
       return;
     case 'entry.buried':
       return restoreBuried(state, namespace, fact);
-    case 'ledger.contacted':
-      namespace.contactAt = fact.contactAt;
-      return;
     case 'lease.restated':
       return restoreLease(state, namespace, fact);
     case 'entry.restated':
       return restoreEntry(state, namespace, fact);
+    case 'contact.restated':
+      namespace.contactAt = fact.contactAt;
+      return;
     case 'tombstone.restated':
       return restoreTombstone(state, namespace, fact);
   }
@@ -214,8 +214,19 @@ function restoreRevert(state: State, namespace: Namespace, fact: EntryReverted):
 
 /** Ended here, held elsewhere: nothing of it was in the journal but this. */
 function restoreBuried(state: State, namespace: Namespace, fact: EntryBuried): void {
-  if (!namespace.reconciles) return;
   const { key, dot, born, reason, deadline, lease, holder, contentType, size } = fact;
+  state.probe.set(namespace.number, key);
+  const row = findRun(state, namespace, born);
+  if (row !== 0) {
+    // Adopted by another sidecar: it went on there.
+    const home = state.entries.lease[row]!;
+    state.removeEntry(row);
+    const { leases } = state;
+    const over = leases.isImplicit(home) && leases.entryCount[home] === 0;
+    if (over && leases.isLiveRow(home)) state.endLease(home, reason, fact.at);
+    return;
+  }
+  if (!namespace.reconciles) return;
   bury(state, namespace.number, key, [...fact.context, dot], {
     dot, born, reason, deadline, lease, holder, contentType, size, told: false,
   });

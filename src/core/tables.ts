@@ -22,6 +22,8 @@ import { type Tombstone, Tombstones } from './tombstones.ts';
 
 /** Rows kept beyond the capacities, so that a full namespace can still move and revert. */
 const SPARE_ROWS = 1024;
+/** PROTOCOL §2.5: as far as the ledger lets clocks be apart, unless told otherwise. */
+const CONTEXT_AHEAD_MS = 5000;
 /** Slab bytes kept for one remembered ending: id and holder of ordinary length. */
 export const ENDED_DETAIL_BYTES = 96;
 
@@ -47,6 +49,7 @@ export class Tables {
   readonly leases: LeaseTable;
   readonly entries: EntryTable;
   readonly namespaces: Namespaces;
+  readonly contextAheadMs: number;
   /** Present when a ledger is connected. */
   readonly ledger: LedgerColumns | undefined;
   readonly tombstones: Tombstones;
@@ -71,6 +74,10 @@ export class Tables {
   /** Rows by their state, process-wide; explicit and implicit leases together. */
   liveLeases = 0;
   evictions = 0;
+  /** The flag `eviction`: whether room may be made that way. */
+  evicting: 'off' | 'shadow' | 'on' = 'on';
+  /** What was refused because of it. */
+  evictionsWithheld = 0;
   /** Copies of others' values. */
   copies = 0;
   copyBytes = 0;
@@ -96,6 +103,7 @@ export class Tables {
   constructor(options: CoreOptions, startNow: number) {
     const { limits } = options;
     this.limits = limits;
+    this.contextAheadMs = options.contextAheadMs ?? CONTEXT_AHEAD_MS;
     this.now = startNow;
     this.actors = new Actors(options.actor);
     this.slab = new Slab(slabLimit(limits));
@@ -233,7 +241,7 @@ export class Tables {
       tombstones: this.tombstones.values(),
     };
     for (const namespace of this.namespaces.all()) {
-      if (namespace.reconciles) writer.ledgerContacted(namespace);
+      if (namespace.reconciles) writer.contactRestated(namespace);
     }
   }
 

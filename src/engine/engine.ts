@@ -19,7 +19,7 @@ import { essenceOf, replay } from './essence.ts';
 import type { Feed } from './feed.ts';
 import type { IdempotencyMemory } from './idempotency.ts';
 import { presentableReply } from './presentable.ts';
-import { answerRecord, FACT_RECORD, writeHeader } from './records.ts';
+import { answerRecord, FACT_RECORD, RESTATED_RECORD, writeHeader } from './records.ts';
 import type { IdempotencyRequest, Outcome, Service } from './service.ts';
 import { Ticker } from './ticker.ts';
 import type { Timeline } from './timeline.ts';
@@ -154,6 +154,16 @@ export class Engine implements Service {
       this.#fail(error as Error);
       throw error;
     }
+  }
+
+  /** Keeps the last contacts with the ledger in the journal. */
+  restateContacts(): void {
+    if (this.#stopped) return;
+    this.#core.restateContacts((bytes, start, end) => {
+      writeHeader(bytes, start, RESTATED_RECORD, 0);
+      this.#lastPosition = this.#journal.append(bytes, start, end);
+    });
+    this.#scheduleFlush();
   }
 
   /** undefined: the core broke off halfway; nothing may be answered from that state any more. */

@@ -56,7 +56,8 @@ function endingId(kind: 'entry' | 'lease', namespace: string, name: string, begu
 /** `lease.granted`, `entry.updated` and so on; undefined: a fact that is no event of its own. */
 export function eventName(fact: Fact): string | undefined {
   if (fact.kind === 'lease.renewed' && fact.implicit) return undefined;
-  if (fact.kind === 'entry.buried' || fact.kind === 'ledger.contacted') return undefined;
+  if (fact.kind === 'entry.buried') return undefined;
+  if (fact.kind === 'lease.granted' && fact.adopted === true) return 'lease.adopted';
   if (fact.kind === 'entry.written') return fact.created ? 'entry.created' : 'entry.updated';
   return fact.kind;
 }
@@ -154,7 +155,6 @@ function detailsOf(
         latenessMs: lateness(fact.at, fact.deadline),
       };
     case 'entry.buried':
-    case 'ledger.contacted':
       return {};
   }
 }

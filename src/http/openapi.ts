@@ -25,7 +25,9 @@ const REPLY_HEADERS: Readonly<Record<ReplyHeader, Json>> = {
     schema: { type: 'integer', minimum: 0 },
   },
   'Leasehold-Source': {
-    description: 'Where the answer comes from.',
+    description:
+      'Where the answer comes from: held here, copied here from another sidecar, or just asked of ' +
+      'the ledger.',
     schema: { type: 'string', enum: ['local', 'mirror', 'ledger'] },
   },
   'Leasehold-Cursor': {

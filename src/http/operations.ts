@@ -1,8 +1,12 @@
 /** What the edge asks of the process as a whole. Implemented where the parts are wired together. */
+import type { Rejection } from '../errors.ts';
 
 export interface Readiness {
   readonly ready: boolean;
-  /** `degraded` is ready: taking the sidecar out would take its service out too. */
+  /**
+   * `degraded` is ready: taking the sidecar out would take its service out too. Only while it
+   * repairs a divergence from the ledger it is not, so that nobody is told what is being mended.
+   */
   readonly state: 'ready' | 'degraded' | 'recovering' | 'draining' | 'failed';
   readonly reasons: readonly string[];
 }
@@ -13,6 +17,6 @@ export interface Operations {
   readiness(): Readiness;
   /** false: the event loop has stood still for too long. */
   alive(): boolean;
-  /** A round with the ledger now; `dryRun` only reports what it would repair. */
-  reconcile(request: { readonly dryRun: boolean }): object;
+  /** A round with the ledger now, and its outcome; `dryRun` only reports what it would repair. */
+  reconcile(request: { readonly dryRun: boolean }): Promise<object | Rejection>;
 }

@@ -118,6 +118,13 @@ export const renewedDocument = leaseDocument
   .extend({ capped: z.literal(true).exactOptional().describe('maxLifetimeMs shortened what was asked.') })
   .meta({ id: 'RenewedLease' });
 
+export const grantedDocument = leaseDocument
+  .extend({
+    adopted: z.literal(true).exactOptional()
+      .describe('Handed over by another sidecar, and going on here.'),
+  })
+  .meta({ id: 'GrantedLease' });
+
 export const entryDocument = z
   .strictObject({
     key: z.string(),

@@ -5,7 +5,11 @@
  * Instants of the ledger become instants of the timeline by `offsetMs` (ledger minus timeline). A
  * deadline sent to the ledger is never earlier there than here.
  */
+import type { HandedOver } from '../core/adoption.ts';
+import type { GrantReply } from '../core/command.ts';
 import type { NamespaceContract } from '../core/contract.ts';
+import type { Dot } from '../core/fact.ts';
+import type { Refusal } from '../core/refusal.ts';
 import type { Digest, PushedRecord } from '../ledger/ledger.ts';
 import type { Ending, LedgerRecord } from '../ledger/record.ts';
 
@@ -64,7 +68,7 @@ export interface Replica {
   digests(namespace: string, partition: number, withCells: boolean): PartitionDigests | undefined;
   /** The digests were equal: the ledger holds every value of the partition as it is here. */
   verified(namespace: string, partition: number): void;
-  /** Every key held in a partition, once for each of its values. */
+  /** Every key held in a partition, once for each of its values and its tombstone. */
   forEachHeld(
     namespace: string, partition: number, visit: (id: string, own: boolean) => void,
   ): void;
@@ -94,6 +98,17 @@ export interface Replica {
    * 5). How many.
    */
   restamp(namespace: string, partition: number, actor: string): number;
+  /** Live leases of namespaces with `onDrain: handover`, with their keys. */
+  leasesToHandOver(visit: (contract: NamespaceContract, lease: HandedOver) => void): void;
+  /** Goes on with a lease that was handed over. */
+  adopt(
+    namespace: string,
+    lease: HandedOver,
+    records: ReadonlyMap<string, LedgerRecord>,
+    offsetMs: number,
+  ): GrantReply | Refusal;
+  /** The next write's number and stamp. */
+  mint(): { readonly dot: Dot; readonly hlc: number };
   /** Tombstones confirmed before this timeline instant are forgotten. */
   forgetTombstones(confirmedBefore: number): void;
 }

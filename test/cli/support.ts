@@ -118,7 +118,7 @@ export async function leasehold(argv: readonly string[], around: Surroundings = 
   };
   const code = await runCommandLine(argv, io, {
     version: '1.2.3',
-    costs: { entrySlotBytes: 110, leaseSlotBytes: 90 },
+    costs: { entrySlotBytes: 110, leaseSlotBytes: 90, ledgerSlotBytes: 30 },
     machine: { hostName: 'host-1', memoryBytes: 8 * 1024 ** 3, groupMemoryBytes: undefined },
     serve: around.serve ?? (async () => 0),
   });

@@ -23,18 +23,22 @@ describe('the worst case of memory', () => {
   test('leaves the slab all the room it may take', () => {
     const inSlab = [
       'bytes of keys and values',
+      'bytes of copies',
       'rounding of cells',
       'chunks begun',
       'details of remembered leases',
     ];
-    for (const bytes of ['64Ki', '1Mi', '64Mi', '900Mi', '16Gi']) {
+    for (const bytes of ['64Ki', '1Mi', '64Mi', '900Mi', '15Gi']) {
       const yaml = `namespaces: { default: { capacity: { bytes: 1Ki } } }\nlimits: { bytes: ${bytes} }`;
-      const config = load(yaml, { LEASEHOLD_MEMORY_LIMIT_MB: '65536' });
-      const { lines } = worstCase(config, COSTS);
-      const counted = lines.filter(({ what }) => inSlab.includes(what));
-      expect(counted).toHaveLength(inSlab.length);
-      const sum = counted.reduce((total, line) => total + line.bytes, 0);
-      expect(sum, bytes).toBeGreaterThanOrEqual(slabLimit(config.limits));
+      const environment = { LEASEHOLD_MEMORY_LIMIT_MB: '65536' };
+      for (const more of [{}, { LEASEHOLD_LEDGER_URL: 'redis://ledger' }]) {
+        const config = load(yaml, { ...environment, ...more });
+        const { lines } = worstCase(config, COSTS);
+        const counted = lines.filter(({ what }) => inSlab.includes(what));
+        expect(counted).toHaveLength(inSlab.length);
+        const sum = counted.reduce((total, line) => total + line.bytes, 0);
+        expect(sum, bytes).toBeGreaterThanOrEqual(slabLimit(config.limits));
+      }
     }
   });
 
@@ -55,6 +59,49 @@ describe('the worst case of memory', () => {
     ];
     for (const yaml of grown) {
       expect(worstCase(load(yaml), COSTS).bytes, yaml).toBeGreaterThan(base);
+    }
+  });
+
+  test('counts what a ledger needs beside the pools, and nothing of it without one', () => {
+    const lineOf = (environment: Record<string, string>, yaml = '') => {
+      const { lines } = worstCase(load(yaml, environment), COSTS);
+      return (what: string) => lines.find((line) => line.what.startsWith(what));
+    };
+    const ledgerLines = [
+      'copies of', 'what the ledger knows', 'bytes of copies', 'tombstones', 'requests to the ledger',
+      'keys asked of the ledger', 'writes waiting',
+    ];
+    const without = lineOf({});
+    for (const what of ledgerLines) expect(without(what), what).toMatchObject({ bytes: 0 });
+    const withOne = lineOf({ LEASEHOLD_LEDGER_URL: 'redis://ledger' });
+    expect(withOne('copies of')).toMatchObject({ count: 10_000, bytesEach: 200 });
+    expect(withOne('bytes of copies')?.count).toBe(Math.ceil((64 * MEBIBYTE) / 10));
+    expect(withOne('what the ledger knows')).toMatchObject({ count: 110_000, bytesEach: 30 });
+    expect(withOne('tombstones')).toMatchObject({ count: 50_000, bytesEach: 400 });
+    for (const what of ledgerLines) expect(withOne(what)?.bytes, what).toBeGreaterThan(0);
+  });
+
+  test('counts entries being rebuilt, twice their size', () => {
+    const hook = 'reconstitute: { url: "http://127.0.0.1:1", concurrency: 3 }';
+    const { lines } = worstCase(load(`namespaces: { a: { ${hook} }, b: { ${hook} } }`), COSTS);
+    const line = lines.find(({ what }) => what === 'entries being rebuilt');
+    expect(line).toMatchObject({ count: 6, bytesEach: 2 * MEBIBYTE });
+  });
+
+  test('grows with every bound of the ledger that costs memory', () => {
+    const ledger = { LEASEHOLD_LEDGER_URL: 'redis://ledger', LEASEHOLD_MEMORY_LIMIT_MB: '8192' };
+    const base = worstCase(load('', ledger), COSTS).bytes;
+    const grown = [
+      'limits: { copies: 20000 }',
+      'limits: { copyBytes: 64Mi }',
+      'limits: { tombstones: 100000 }',
+      'ledger: { requestsInFlight: 64 }',
+      'ledger: { readThroughs: 2048 }',
+      'ledger: { waiters: 20000 }',
+      'namespaces: { a: { mirror: all, capacity: { entries: 1 } } }',
+    ];
+    for (const yaml of grown) {
+      expect(worstCase(load(yaml, ledger), COSTS).bytes, yaml).toBeGreaterThan(base);
     }
   });
 

@@ -118,7 +118,7 @@ describe('complaints', () => {
       'LEASEHOLD_LOG_LEVEL: must be one of trace, debug, info, warn, error, fatal, silent, got "loud"',
       'namespaces.sessions.ttl.defaultMs: must be an integer from 1 to 2592000000, got 10.5',
       'namespaces.sessions.ttl.minMs: must be an integer from 1 to 2592000000, got -5',
-      'namespaces.sessions.durability: must be one of memory, journal, fsync, got "maybe"',
+      'namespaces.sessions.durability: must be one of memory, journal, fsync, ledger, got "maybe"',
       expect.stringMatching(/^namespaces\.Foo: must be a name of 1 to 63 characters/),
       'limits.watchers: must be an integer from 1 to 10000, got 0',
       'limits.feed.bytes: must be a size from 64Ki to 16Gi (bytes, or with Ki, Mi, Gi, Ti), got "5XB"',
@@ -231,14 +231,7 @@ describe('complaints', () => {
 
   test.each([
     ['class: exclusive', /claims.*not part of this version/],
-    ['durability: ledger', /only the embedded one/],
-    ['conflict: firstWins', /only the embedded one/],
-    ['onDrain: handover', /only the embedded one/],
-    ['ledgerAck: fsynced', /only value in this version/],
-    ['mirror: all', /only value in this version/],
-    ['autonomyMs: 5', /only value in this version/],
     ['permits: 3', /not part of this version/],
-    ['reconstitute: { url: "http://127.0.0.1" }', /not part of this version/],
   ])('of a later version, a namespace’s %s is refused plainly', (option, sentence) => {
     const complaints = told(`namespaces: { a: { ${option} } }`);
     expect(complaints).toEqual([expect.stringMatching(sentence)]);
@@ -341,7 +334,7 @@ describe('the environment', () => {
     expect(load(undefined, injected)).toEqual(load());
   });
 
-  test.each(['LEASEHOLD_LEDGER_URL', 'LEASEHOLD_BUS_URL', 'LEASEHOLD_TOKENS_FILE'])(
+  test.each(['LEASEHOLD_BUS_URL', 'LEASEHOLD_TOKENS_FILE'])(
     '%s belongs to a later version, and its value is never repeated',
     (name) => {
       const complaints = told(undefined, { [name]: 'redis://:hunter2@somewhere' });

@@ -7,7 +7,7 @@ import type { Config } from '../../src/config/config.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import type { Machine } from '../../src/config/machine.ts';
 
-export const COSTS = { entrySlotBytes: 110, leaseSlotBytes: 90 };
+export const COSTS = { entrySlotBytes: 110, leaseSlotBytes: 90, ledgerSlotBytes: 30 };
 export const MACHINE: Machine = {
   hostName: 'host-1',
   memoryBytes: 8 * 1024 ** 3,

@@ -5,7 +5,8 @@
  */
 import { Validator } from '@seriousme/openapi-schema-validator';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { ERRORS, type ErrorCode } from '../../src/errors.ts';
+import type { Command } from '../../src/core/command.ts';
+import { ERRORS, type ErrorCode, reject } from '../../src/errors.ts';
 import type { Route } from '../../src/http/route.ts';
 import { problemsOf } from '../../src/http/route-problems.ts';
 import { routesFor } from '../../src/http/routes.ts';
@@ -347,6 +348,25 @@ describe('refusals of single routes', () => {
     ['ready', 'under-pressure', {}, (where) => {
       where.operations.state = 'failed';
     }],
+    ['reconcile', 'ledger-unavailable', {}, (where) => {
+      where.operations.roundRefused = reject('ledger-unavailable', 'Cannot make a round: provoked');
+    }],
+    ['grantLease', 'isolated', {}, answering('grant', 'isolated')],
+    ['renewLease', 'isolated', {}, answering('renew', 'isolated')],
+    ['putEntry', 'isolated', {}, answering('put', 'isolated')],
+    ['putEntry', 'ledger-unavailable', {}, answering('put', 'ledger-unavailable')],
+    ['putEntry', 'outcome-unknown', {}, answering('put', 'outcome-unknown')],
+    ['getEntry', 'ledger-unavailable', {}, answering('get', 'ledger-unavailable')],
+    ['headEntry', 'ledger-unavailable', {}, answering('get', 'ledger-unavailable')],
+    ['deleteEntry', 'entry-held', {}, answering('delete', 'entry-held')],
+    ['deleteEntry', 'ledger-unavailable', {}, answering('delete', 'ledger-unavailable')],
+    ['deleteEntry', 'outcome-unknown', {}, answering('delete', 'outcome-unknown')],
+    ['incrementEntry', 'isolated', {}, answering('increment', 'isolated')],
+    ['incrementEntry', 'ledger-unavailable', {}, answering('increment', 'ledger-unavailable')],
+    ['incrementEntry', 'outcome-unknown', {}, answering('increment', 'outcome-unknown')],
+    ['batch', 'entry-held', {}, answering('batch', 'entry-held')],
+    ['batch', 'ledger-unavailable', {}, answering('batch', 'ledger-unavailable')],
+    ['batch', 'outcome-unknown', {}, answering('batch', 'outcome-unknown')],
   ];
 
   for (const [operation, code, change, arrange] of cases) {
@@ -395,6 +415,11 @@ describe('replies of single routes', () => {
 
 /** The slab for holders' names must be full to the last byte while its lease is still there. */
 const NEEDS_FAULT: Readonly<Record<string, readonly string[]>> = { transferLease: ['503 capacity'] };
+
+/** Refused by something behind the edge that is not in this world: the rounds with a ledger. */
+function answering(op: Command['op'], code: ErrorCode): (where: Edge) => void {
+  return ({ interposed }) => interposed.answer(op, reject(code, 'Cannot do it: provoked'));
+}
 
 function fillDisk(where: Edge): void {
   where.journal.state = 'full';

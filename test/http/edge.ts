@@ -1,11 +1,14 @@
 /** A whole edge over a real engine, on a clock and a journal that only the test moves. */
 import { inject, type InjectOptions, type Response } from 'light-my-request';
+import type { Command } from '../../src/core/command.ts';
 import type { NamespaceContract } from '../../src/core/contract.ts';
 import { Core } from '../../src/core/core.ts';
 import { Engine } from '../../src/engine/engine.ts';
 import { Feed } from '../../src/engine/feed.ts';
 import { IdempotencyMemory } from '../../src/engine/idempotency.ts';
+import type { IdempotencyRequest, Outcome, Service } from '../../src/engine/service.ts';
 import { Timeline } from '../../src/engine/timeline.ts';
+import type { Rejection } from '../../src/errors.ts';
 import { cloudEvent, type EventContract } from '../../src/events/cloud-event.ts';
 import type { Operations, Readiness } from '../../src/http/operations.ts';
 import type { HttpOptions } from '../../src/http/options.ts';
@@ -27,6 +30,8 @@ export function contract(changes: Partial<Contract> = {}): Contract {
     onDrain: 'keep',
     durability: 'journal',
     conflict: 'lww',
+    mirror: 'none',
+    autonomyMs: 60_000,
     capacity: { leases: 200, entries: 200, bytes: 1 << 20, eviction: 'refuse' },
     sensitive: false,
     ...changes,
@@ -46,6 +51,7 @@ export const CONTRACTS: readonly Contract[] = [
 
 const LIMITS = {
   namespaces: 16, leases: 500, entries: 500, bytes: 1 << 20, valueBytes: 1 << 16, siblings: 2,
+  copies: 0, copyBytes: 0, tombstones: 0,
   pageItems: 100, endedMemory: { entries: 100, ttlMs: 600_000 },
 } as const;
 
@@ -71,17 +77,20 @@ export const OPTIONS: HttpOptions = {
 export class TestOperations implements Operations {
   state: Readiness['state'] = 'ready';
   isAlive = true;
+  isRepairing = false;
+  /** What the next round comes to, instead of an outcome. */
+  roundRefused: Rejection | Error | undefined;
 
   status(): object {
     const parts = {
       namespaces: [], leases: {}, entries: {}, capacity: {}, pressure: {}, journal: {},
-      recovery: {}, ledger: {}, bus: {}, outbox: {}, rounds: [], memory: {},
+      recovery: {}, ledger: {}, bus: {}, outbox: {}, rounds: [], pathways: {}, memory: {},
     };
     return { replica: 'test', actor: ACTOR, version: OPTIONS.version, uptimeMs: 1, ...parts };
   }
 
   readiness(): Readiness {
-    const ready = this.state === 'ready' || this.state === 'degraded';
+    const ready = (this.state === 'ready' || this.state === 'degraded') && !this.isRepairing;
     return { ready, state: this.state, reasons: this.state === 'ready' ? [] : [this.state] };
   }
 
@@ -89,8 +98,9 @@ export class TestOperations implements Operations {
     return this.isAlive;
   }
 
-  reconcile({ dryRun }: { readonly dryRun: boolean }): object {
-    return { dryRun };
+  async reconcile({ dryRun }: { readonly dryRun: boolean }): Promise<object | Rejection> {
+    if (this.roundRefused instanceof Error) throw this.roundRefused;
+    return this.roundRefused ?? { dryRun };
   }
 }
 
@@ -107,6 +117,43 @@ export interface EdgeChanges {
   readonly options?: Partial<HttpOptions>;
   readonly feedFacts?: number;
   readonly promptJournal?: boolean;
+  /** What stands between the edge and the engine. */
+  readonly wrap?: (service: Service) => Service;
+}
+
+/** Commands of one kind get an answer of the test's, as if something behind the engine gave it. */
+export class Interposed implements Service {
+  readonly #service: Service;
+  readonly #outcomes = new Map<Command['op'], Outcome>();
+  /** Every command that came by. */
+  readonly seen: Command[] = [];
+
+  constructor(service: Service) {
+    this.#service = service;
+  }
+
+  answer(op: Command['op'], outcome: Outcome): void {
+    this.#outcomes.set(op, outcome);
+  }
+
+  submit<C extends Command>(
+    command: C,
+    respond: (outcome: Outcome<C>, replayed: boolean) => void,
+    idempotency?: IdempotencyRequest,
+  ): void {
+    this.seen.push(command);
+    const outcome = this.#outcomes.get(command.op);
+    if (outcome !== undefined) respond(outcome as Outcome<C>, false);
+    else this.#service.submit(command, respond, idempotency);
+  }
+
+  now(): number {
+    return this.#service.now();
+  }
+
+  toWallMs(instant: number): number {
+    return this.#service.toWallMs(instant);
+  }
 }
 
 export function edge(changes: EdgeChanges = {}) {
@@ -138,8 +185,9 @@ export function edge(changes: EdgeChanges = {}) {
   const note = (fields: Readonly<Record<string, unknown>>, message: string) => {
     logged.push({ fields, message });
   };
+  const interposed = new Interposed(engine);
   const http = createHttpServer({
-    service: engine,
+    service: changes.wrap?.(interposed) ?? interposed,
     feed,
     operations,
     eventOf: ({ fact, actor, sequence }) =>
@@ -182,7 +230,10 @@ export function edge(changes: EdgeChanges = {}) {
     await http.drain(0);
     await engine.stop();
   };
-  return { ask, advance, clocks, core, engine, failures, feed, http, journal, logged, operations, stop };
+  return {
+    ask, advance, clocks, core, engine, failures, feed, http, interposed, journal, logged,
+    operations, stop,
+  };
 }
 
 export type Edge = ReturnType<typeof edge>;

@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test } from 'vitest';
+import { reject } from '../../src/errors.ts';
 import { edge, type Edge, OPTIONS } from './edge.ts';
 
 let opened: Edge[] = [];
@@ -77,6 +78,56 @@ describe('entries over HTTP', () => {
     const { status, headers, json } = await ask('GET', `${K}?consistency=ledger`);
     expect([status, json.code, json.authoritative]).toEqual([404, 'entry-not-found', true]);
     expect(headers).toMatchObject({ 'leasehold-source': 'local', 'leasehold-cursor': feed.cursor });
+  });
+
+  test('whoever knows that somebody could know better has it said, with the source', async () => {
+    const { ask, interposed } = open();
+    const detail = 'Cannot find entry "k" in "default"';
+    const away = reject('entry-not-found', detail, { source: 'local', authoritative: false });
+    interposed.answer('get', away);
+    const unsure = await ask('GET', K);
+    expect([unsure.status, unsure.json.authoritative]).toEqual([404, false]);
+    expect(unsure.headers['leasehold-source']).toBe('local');
+    interposed.answer('get', reject('entry-not-found', detail, { source: 'ledger' }));
+    const sure = await ask('GET', K);
+    expect([sure.json.authoritative, sure.headers['leasehold-source']]).toEqual([true, 'ledger']);
+    expect(sure.json).not.toHaveProperty('source');
+    expect((await ask('HEAD', K)).headers['leasehold-source']).toBe('ledger');
+    const matched = await ask('GET', K, { headers: { 'if-match': '*' } });
+    expect([matched.status, matched.headers['leasehold-source']]).toEqual([412, 'ledger']);
+  });
+
+  test.each(['local', 'mirror', 'ledger'] as const)('an answer from %s says so', async (source) => {
+    const { ask, interposed } = open();
+    const reply = {
+      etag: 'e', contentType: 'text/plain', lease: 'l', remainingMs: 5, context: 'c',
+      value: Buffer.from('v'), source,
+    };
+    interposed.answer('get', reply);
+    const sources = async (headers: Record<string, string>) => {
+      const answers = [await ask('GET', K, { headers }), await ask('HEAD', K, { headers })];
+      return answers.map((answer) => [answer.status, answer.headers['leasehold-source']]);
+    };
+    expect(await sources({})).toEqual([[200, source], [200, source]]);
+    expect(await sources({ 'if-none-match': '"e"' })).toEqual([[304, source], [304, source]]);
+    expect(await sources({ 'if-match': '"f"' })).toEqual([[412, source], [412, source]]);
+    const sibling = { ...reply, actor: 'a' };
+    interposed.answer('get', { ...reply, siblings: [sibling, sibling] });
+    expect(await sources({})).toEqual([[300, source], [300, source]]);
+  });
+
+  test('the ledger’s own word is asked for by name, and by that name only', async () => {
+    const { ask, interposed } = open();
+    await ask('GET', `${K}?consistency=ledger`);
+    await ask('HEAD', `${K}?consistency=ledger`);
+    await ask('GET', K);
+    const asked = interposed.seen.map((command) => command.op === 'get' && command.consistency);
+    expect(asked).toEqual(['ledger', 'ledger', undefined]);
+    for (const other of ['local', '', 'LEDGER']) {
+      const answer = await ask('GET', `${K}?consistency=${other}`);
+      expect([answer.status, answer.json.code], other).toEqual([400, 'invalid-request']);
+    }
+    expect(interposed.seen).toHaveLength(3);
   });
 
   test('concurrent values are all shown, and settled by a write with their context', async () => {

@@ -73,7 +73,10 @@ export function batchRoutes(options: HttpOptions): Route[] {
           document: z.strictObject({ applied: z.int().min(0), results: z.array(result) }),
         },
       },
-      problems: ['batch-refused', 'invalid-key', 'value-too-large', 'journal-full'],
+      problems: [
+        'batch-refused', 'invalid-key', 'value-too-large', 'journal-full', 'entry-held',
+        'ledger-unavailable', 'outcome-unknown',
+      ],
       handle(exchange, _query, { atomic = false, operations }) {
         const { service } = exchange.edge;
         const commands: BatchOperation[] = [];

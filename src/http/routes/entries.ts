@@ -24,9 +24,12 @@ const putQuery = z
 
 const getQuery = z.strictObject({
   consistency: z
-    .enum(['local', 'ledger'])
+    .literal('ledger')
     .exactOptional()
-    .describe('ledger: as the ledger has it; with the embedded one that is the local answer.'),
+    .describe(
+      'ledger: as the ledger has it now, or 503; with the embedded one that is the local answer. ' +
+        'Without it: what is held here, else what the ledger answers in time.',
+    ),
 });
 
 const incrementBody = z
@@ -62,7 +65,7 @@ export function entryRoutes(options: HttpOptions): Route[] {
       },
       304: { description: 'If-None-Match names the current version', headers: read },
     },
-    problems: ['entry-not-found', 'version-mismatch'],
+    problems: ['entry-not-found', 'version-mismatch', 'ledger-unavailable'],
     problemHeaders: ['Leasehold-Source', 'Leasehold-Cursor'],
     handle: answerEntry,
   } as const;
@@ -84,6 +87,7 @@ export function entryRoutes(options: HttpOptions): Route[] {
       problems: [
         'ttl-out-of-range', 'lease-not-found', 'lease-ended', 'namespace-mismatch', 'entry-held',
         'wrong-class', 'too-many-siblings', 'version-mismatch', 'capacity', 'journal-full',
+        'isolated', 'ledger-unavailable', 'outcome-unknown',
       ],
       handle(exchange, query) {
         const { headers } = exchange.request;
@@ -138,7 +142,7 @@ export function entryRoutes(options: HttpOptions): Route[] {
       replies: {
         204: { description: 'It is gone, or was not there', headers: ['Leasehold-Cursor'] },
       },
-      problems: ['version-mismatch'],
+      problems: ['version-mismatch', 'entry-held', 'ledger-unavailable', 'outcome-unknown'],
       handle(exchange) {
         const conditions = conditionsOf(exchange.request.headers);
         if ('refused' in conditions) return exchange.refuse(conditions);
@@ -211,7 +215,8 @@ export function entryRoutes(options: HttpOptions): Route[] {
       },
       problems: [
         'ttl-out-of-range', 'lease-not-found', 'lease-ended', 'namespace-mismatch', 'entry-held',
-        'not-an-integer', 'counter-overflow', 'capacity', 'journal-full',
+        'not-an-integer', 'counter-overflow', 'capacity', 'journal-full', 'isolated',
+        'ledger-unavailable', 'outcome-unknown',
       ],
       handle(exchange, _query, body) {
         const { namespace, key } = exchange;
@@ -245,18 +250,19 @@ function prefixRefusal(prefix: string, keyBytes: number): Rejection | undefined 
   return keyRefusal(unfinished ? `${prefix}~` : prefix, keyBytes);
 }
 
-function answerEntry(exchange: Exchange): void {
+function answerEntry(exchange: Exchange, query: z.output<typeof getQuery>): void {
   const { namespace, key } = exchange;
   const conditions = conditionsOf(exchange.request.headers);
   if ('refused' in conditions) return exchange.refuse(conditions);
   const { ifMatch, ifNoneMatch } = conditions;
   exchange.submit(
-    { op: 'get', namespace, key },
+    { op: 'get', namespace, key, ...query },
     (reply) => {
       if (ifMatch !== undefined && !matches(ifMatch, reply.etag)) {
         const current = quotedTag(reply.etag);
         const detail = `Cannot read "${key}": its version is ${current}`;
-        return exchange.refuse(reject('version-mismatch', detail, { current }), whence(exchange));
+        const rejection = reject('version-mismatch', detail, { current });
+        return exchange.refuse(rejection, whence(exchange, reply.source));
       }
       if (ifNoneMatch !== undefined && matches(ifNoneMatch, reply.etag)) {
         return exchange.send(304, entryHeaders(reply, exchange));
@@ -268,19 +274,20 @@ function answerEntry(exchange: Exchange): void {
     },
     (refusal) => {
       if (refusal.refused !== 'entry-not-found') return exchange.refuse(refusal);
+      const { source, authoritative = true, ...members } = refusal.members ?? {};
+      const headers = whence(exchange, source === undefined ? 'local' : String(source));
       if (ifMatch !== undefined) {
         const detail = `Cannot read "${key}": it does not exist`;
-        return exchange.refuse(reject('version-mismatch', detail), whence(exchange));
+        return exchange.refuse(reject('version-mismatch', detail), headers);
       }
-      // With the embedded ledger nobody else could know better.
-      const members = { ...refusal.members, authoritative: true };
-      exchange.refuse({ ...refusal, members }, whence(exchange));
+      // Whoever knows of somebody who could know better has said so.
+      exchange.refuse({ ...refusal, members: { ...members, authoritative } }, headers);
     },
   );
 }
 
-function whence(exchange: Exchange): string[] {
-  return ['Leasehold-Source', 'local', 'Leasehold-Cursor', exchange.cursor];
+function whence(exchange: Exchange, source: string): string[] {
+  return ['Leasehold-Source', source, 'Leasehold-Cursor', exchange.cursor];
 }
 
 function entryHeaders(reply: GetReply, exchange: Exchange): string[] {
@@ -289,7 +296,7 @@ function entryHeaders(reply: GetReply, exchange: Exchange): string[] {
     'Leasehold-Context', reply.context,
     'Leasehold-Lease', reply.lease,
     'Leasehold-Remaining-Ms', String(reply.remainingMs),
-    ...whence(exchange),
+    ...whence(exchange, reply.source),
   ];
 }
 
@@ -308,7 +315,7 @@ function answerSiblings(exchange: Exchange, reply: GetReply): void {
   }));
   exchange.sendDocument(
     300,
-    ['ETag', quotedTag(reply.etag), 'Leasehold-Context', reply.context, ...whence(exchange)],
+    ['ETag', quotedTag(reply.etag), 'Leasehold-Context', reply.context, ...whence(exchange, reply.source)],
     { siblings, context: reply.context },
   );
 }

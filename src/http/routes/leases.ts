@@ -8,7 +8,7 @@ import type { HttpOptions } from '../options.ts';
 import { problemOf } from '../problem.ts';
 import { defineRoute, type Route } from '../route.ts';
 import {
-  flagQuery, holderName, labels, leaseDocument, leaseRef, namespaceName, newLeaseId,
+  flagQuery, grantedDocument, holderName, labels, leaseDocument, leaseRef, namespaceName, newLeaseId,
   PAGE_ITEMS_DEFAULT, pageLimit, problemDocument, renewedDocument, ttlMs,
 } from '../schemas.ts';
 
@@ -61,9 +61,11 @@ export function leaseRoutes(options: HttpOptions): Route[] {
       body: grantBody,
       replies: {
         200: {
-          description: 'The same id and holder again: the lease as it stands, not renewed',
+          description:
+            'The same id and holder again: the lease as it stands, not renewed; or one that ' +
+            'another sidecar has handed over',
           headers: ['Leasehold-Cursor'],
-          document: leaseDocument,
+          document: grantedDocument,
         },
         201: {
           description: 'A new lease',
@@ -73,13 +75,15 @@ export function leaseRoutes(options: HttpOptions): Route[] {
       },
       problems: [
         'ttl-out-of-range', 'namespace-not-found', 'lease-held', 'namespace-mismatch', 'capacity',
-        'journal-full', 'draining',
+        'journal-full', 'draining', 'isolated',
       ],
       handle(exchange, _query, { namespace = DEFAULT_NAMESPACE, ...wanted }) {
-        exchange.submit({ op: 'grant', namespace, ...wanted }, ({ lease, created }) => {
+        exchange.submit({ op: 'grant', namespace, ...wanted }, ({ lease, created, adopted }) => {
           const headers = ['Leasehold-Cursor', exchange.cursor];
           if (created) headers.push('Location', `/v1/leases/${lease.id}`);
-          exchange.sendDocument(created ? 201 : 200, headers, documentOfLease(lease, exchange.edge.service));
+          const document = documentOfLease(lease, exchange.edge.service);
+          if (adopted) document['adopted'] = true;
+          exchange.sendDocument(created ? 201 : 200, headers, document);
         });
       },
     }),
@@ -185,7 +189,7 @@ export function leaseRoutes(options: HttpOptions): Route[] {
           document: renewedDocument,
         },
       },
-      problems: ['ttl-out-of-range', 'lease-not-found', 'lease-ended'],
+      problems: ['ttl-out-of-range', 'lease-not-found', 'lease-ended', 'isolated'],
       handle(exchange, _query, body) {
         exchange.submit({ op: 'renew', id: exchange.id, ...body }, (reply) => {
           const document = documentOfRenewal(reply, exchange.edge.service);

@@ -1,6 +1,7 @@
 /** The sidecar as a whole: its status, a round with the ledger, and what the platform asks. */
 import * as z from 'zod';
-import { reject, type ErrorCode } from '../../errors.ts';
+import { isRefusal } from '../../core/refusal.ts';
+import { reject, type ErrorCode, type Rejection } from '../../errors.ts';
 import type { Exchange } from '../exchange.ts';
 import type { Readiness } from '../operations.ts';
 import { defineRoute, type Route } from '../route.ts';
@@ -22,6 +23,7 @@ const statusReply = z.looseObject({
   bus: part,
   outbox: part,
   rounds: part,
+  pathways: part,
   memory: part,
 });
 
@@ -64,9 +66,15 @@ export const operationRoutes: readonly Route[] = [
     summary: 'Make a round with the ledger now',
     body: reconcileBody,
     replies: { 200: { description: 'Its outcome', document: z.looseObject({}) } },
-    problems: [],
+    problems: ['ledger-unavailable'],
     handle(exchange, _query, { dryRun = false }) {
-      exchange.sendDocument(200, [], exchange.edge.operations.reconcile({ dryRun }));
+      exchange.edge.operations
+        .reconcile({ dryRun })
+        .then((outcome) => {
+          if (isRefusal(outcome)) exchange.refuse(outcome as Rejection);
+          else exchange.sendDocument(200, [], outcome);
+        })
+        .catch((error: unknown) => exchange.fail(error));
     },
   }),
 
@@ -98,7 +106,10 @@ export const operationRoutes: readonly Route[] = [
   }),
 ];
 
-/** The catalogue has no code of its own for a journal that failed; the process is about to stop. */
+/**
+ * The catalogue has no code of its own for a journal that failed (the process is about to stop), nor
+ * for a divergence that is being repaired (degraded, and not ready).
+ */
 const NOT_READY: Readonly<Record<Readiness['state'], ErrorCode>> = {
   ready: 'under-pressure',
   degraded: 'under-pressure',

@@ -24,26 +24,35 @@ import {
 } from '../ledger/record.ts';
 import type { Keep, MergeOutcome, PartitionDigests, Replica } from '../reconcile/replica.ts';
 
-/** Runs a step of the core now; what it tells is handed on. */
-export type Steps = <T>(step: (state: State) => T) => T;
+/** The engine, as far as this needs it. */
+export interface ReplicaHost {
+  /** Runs a step of the core now; what it tells is handed on. */
+  apply<T>(step: (state: State) => T): T;
+  /** Keeps the last contacts with the ledger in the journal. */
+  restateContacts(): void;
+  /** The run goes on as another one; called before anything is written as it. */
+  becomes(actor: string): void;
+}
 
 /** Runs whose last sign of life is remembered. */
 const OWNERS_MAX = 10_000;
-/** How much newer a contact must be to be journalled again. */
-const CONTACT_STEP_MS = 1000;
+/** How much newer a contact must be to be journalled again: a restart may find it older, so safer. */
+const CONTACT_STEP_MS = 5000;
 const NOTHING_HELD: LedgerKey = { values: [], context: [], ends: [] };
 const NOTHING: Merged = { ended: 0, missing: 0, copied: 0 };
 
 export class CoreReplica implements Replica {
-  readonly #step: Steps;
   readonly #state: State;
-  readonly #onActor: (actor: string) => void;
+  readonly #host: ReplicaHost;
+  #restatedAt = Number.NEGATIVE_INFINITY;
 
-  /** `onActor`: the run goes on as another one; told before anything is written as it. */
-  constructor(state: State, step: Steps, onActor: (actor: string) => void) {
+  constructor(state: State, host: ReplicaHost) {
     this.#state = state;
-    this.#step = step;
-    this.#onActor = onActor;
+    this.#host = host;
+  }
+
+  #step<T>(step: (state: State) => T): T {
+    return this.#host.apply(step);
   }
 
   get actor(): string {
@@ -234,9 +243,10 @@ export class CoreReplica implements Replica {
   contact(namespace: string, sentAt: number): void {
     const found = this.#namespace(namespace);
     if (found === undefined || sentAt <= found.contactAt) return;
-    const worthTelling = sentAt - found.contactAt >= CONTACT_STEP_MS;
     found.contactAt = sentAt;
-    if (worthTelling) this.#step((state) => state.facts.ledgerContacted(found));
+    if (sentAt - this.#restatedAt < CONTACT_STEP_MS) return;
+    this.#restatedAt = sentAt;
+    this.#host.restateContacts();
   }
 
   heard(actor: string, seenAt: number): void {
@@ -249,7 +259,7 @@ export class CoreReplica implements Replica {
   }
 
   reincarnate(actor: string): void {
-    this.#onActor(actor);
+    this.#host.becomes(actor);
     this.#step((state) => {
       state.predecessors.add(this.actor);
       state.actors.become(actor);

@@ -1,0 +1,92 @@
+/** What Redis and its client complain of, as faults of the ledger. */
+import { LedgerError, type LedgerFault } from '../ledger.ts';
+
+/** By the first word of an error reply, which is its code. */
+const FAULTS_BY_CODE: Readonly<Record<string, LedgerFault>> = {
+  OOM: 'full',
+  READONLY: 'read-only',
+  MASTERDOWN: 'read-only',
+  MISCONF: 'read-only',
+  NOREPLICAS: 'read-only',
+  NOAUTH: 'misconfigured',
+  WRONGPASS: 'misconfigured',
+  NOPERM: 'misconfigured',
+  CROSSSLOT: 'misconfigured',
+  LOADING: 'unavailable',
+  BUSY: 'unavailable',
+  CLUSTERDOWN: 'unavailable',
+  TRYAGAIN: 'unavailable',
+  MOVED: 'unavailable',
+  ASK: 'unavailable',
+  UNKILLABLE: 'unavailable',
+};
+
+/** Error replies without a code of their own that tell of a server that cannot serve us. */
+const MISCONFIGURED = /unknown command|DB index is out of range|AUTH.*without any password|cluster support disabled/i;
+
+/** It takes the first line of the scripts, their flags, for Lua. */
+const TOO_OLD = /Error compiling script.*'#'/;
+
+/** Error replies that mean more to the adapter than their fault says. */
+export type Complaint = 'no-script' | 'not-permitted' | 'unknown-command' | 'no-append-only-file';
+const COMPLAINTS: readonly (readonly [RegExp, Complaint])[] = [
+  [/^NOSCRIPT/, 'no-script'],
+  [/^NOPERM/, 'not-permitted'],
+  [/unknown command/i, 'unknown-command'],
+  [/appendonly is disabled/i, 'no-append-only-file'],
+];
+
+/** The server answered, with an error. */
+export class RefusedError extends LedgerError {
+  readonly complaint: Complaint | undefined;
+
+  constructor(fault: LedgerFault, message: string) {
+    // Without the client's error as cause: it carries the command, values and all, and might be logged.
+    super(fault, `The ledger answered: ${message}`);
+    this.complaint = COMPLAINTS.find(([pattern]) => pattern.test(message))?.[1];
+  }
+}
+
+/** What came instead of an answer. */
+export function faultOf(error: unknown): LedgerError {
+  if (error instanceof LedgerError) return error;
+  const message = error instanceof Error ? error.message : String(error);
+  if (TOO_OLD.test(message)) {
+    return new LedgerError('misconfigured', `The ledger needs Redis 7.0 or newer: ${message}`);
+  }
+  const fault = faultOfMessage(error, message);
+  if (isErrorReply(error)) return new RefusedError(fault, message);
+  return new LedgerError(fault, `The ledger cannot be reached: ${message}`, { cause: error });
+}
+
+function faultOfMessage(error: unknown, message: string): LedgerFault {
+  const code = /^[A-Z]+/.exec(message)?.[0] ?? '';
+  const known = FAULTS_BY_CODE[code];
+  if (known !== undefined) return known;
+  if (MISCONFIGURED.test(message)) return 'misconfigured';
+  return isErrorReply(error) ? 'nonsense' : 'unavailable';
+}
+
+/** The server's own words, not those of the client or the socket. */
+function isErrorReply(error: unknown): boolean {
+  return error instanceof Error && error.name === 'ReplyError';
+}
+
+/** Whether the complaint about a connection is one that only an operator can do something about. */
+export function isRefusal(error: Error): boolean {
+  const { code } = error as NodeJS.ErrnoException;
+  if (code !== undefined && (code.startsWith('ERR_TLS') || CERTIFICATE_CODES.has(code))) return true;
+  return faultOfMessage(error, error.message) === 'misconfigured';
+}
+
+/** OpenSSL's verdicts on a certificate, as Node spells them. */
+const CERTIFICATE_CODES = new Set([
+  'CERT_HAS_EXPIRED',
+  'CERT_NOT_YET_VALID',
+  'DEPTH_ZERO_SELF_SIGNED_CERT',
+  'SELF_SIGNED_CERT_IN_CHAIN',
+  'UNABLE_TO_GET_ISSUER_CERT',
+  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+  'ERR_SSL_WRONG_VERSION_NUMBER',
+]);
