@@ -253,7 +253,8 @@ function endGone(
     if (entries.cell[row] === 0) continue;
     const born = { actor: actors.text(entries.bornActor[row]!), seq: entries.bornSeq[row]! };
     const lease = entries.lease[row]!;
-    if (ledger.values.some((value) => sameDot(value.born, born))) {
+    const dot = dotOf(state, row);
+    if (ledger.values.some((value) => sameDot(value.born, born) && !sameDot(value.dot, dot))) {
       goesOnElsewhere(state, namespace, row, lease);
       merged.ended++;
       continue;

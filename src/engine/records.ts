@@ -1,6 +1,7 @@
 /**
- * Records of the journal. Eight bytes of header (kind, then the number in the feed), then the
- * payload: a fact, a restated row of a snapshot, or what was answered to an Idempotency-Key.
+ * Records of the journal. Eight bytes of header (kind, version, then the number in the feed), then
+ * the payload: a fact, restated state, or what was answered to an Idempotency-Key. A version of
+ * this software reads its own records and those of the version before.
  */
 import { RECORD_HEADER_BYTES } from '../core/fact-codec.ts';
 import type { Essence } from './essence.ts';
@@ -11,12 +12,15 @@ export const ANSWER_RECORD = 3;
 /** A run begins, or goes on in a new segment: whose facts follow, and from which number. */
 export const RUN_RECORD = 4;
 
+/** Version 0 had no endings told for others, no adoptions, no tombstones. */
+export const JOURNAL_RECORD_VERSION = 1;
+
 const TWO_32 = 4294967296;
 
 /** Writes the header in place; numbers up to 2^48. */
 export function writeHeader(bytes: Uint8Array, at: number, kind: number, sequence: number): void {
   bytes[at] = kind;
-  bytes[at + 1] = 0;
+  bytes[at + 1] = JOURNAL_RECORD_VERSION;
   const high = Math.floor(sequence / TWO_32);
   bytes[at + 2] = high >>> 8;
   bytes[at + 3] = high & 0xff;
@@ -28,6 +32,10 @@ export function writeHeader(bytes: Uint8Array, at: number, kind: number, sequenc
 
 export function recordKind(bytes: Uint8Array): number {
   return bytes[0] ?? 0;
+}
+
+export function recordVersion(bytes: Uint8Array): number {
+  return bytes[1] ?? 0;
 }
 
 export function recordSequence(bytes: Uint8Array): number {

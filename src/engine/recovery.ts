@@ -10,7 +10,7 @@ import type { Feed } from './feed.ts';
 import type { IdempotencyMemory } from './idempotency.ts';
 import {
   ANSWER_RECORD, FACT_RECORD, readAnswer, readRun, recordKind, recordSequence, RESTATED_RECORD,
-  RUN_RECORD,
+  JOURNAL_RECORD_VERSION, recordVersion, RUN_RECORD,
 } from './records.ts';
 import type { Timeline } from './timeline.ts';
 
@@ -75,6 +75,13 @@ export async function recover(
     core ??= new Core(parts.coreOptions, record.nowMs);
     if (inSnapshot && !record.snapshot) core.snapshotRestored();
     inSnapshot = record.snapshot;
+    const version = recordVersion(record.bytes);
+    if (version > JOURNAL_RECORD_VERSION) {
+      throw new RecoveryError(
+        `Cannot recover: the journal holds records of version ${version}, written by newer ` +
+          `software; this one reads up to ${JOURNAL_RECORD_VERSION}. Start the newer one again`,
+      );
+    }
     try {
       const { bytes } = record;
       switch (recordKind(bytes)) {

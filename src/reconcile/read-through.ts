@@ -141,8 +141,10 @@ export class ReadThrough {
       );
       room.heard.note(room, partition, reply.owners);
       const { cursor } = partition;
-      const overtaken =
-        partition.mirrors && cursor.epoch === reply.epoch && reply.tail.seq < cursor.seq;
+      const older =
+        reply.epoch < cursor.epoch ||
+        (reply.epoch === cursor.epoch && reply.tail.seq < cursor.seq);
+      const overtaken = partition.mirrors && older;
       for (const { id, record } of reply.wanted) found.set(id, { partition, id, record, overtaken });
       room.tally.readThroughs += ids.length;
     } catch {

@@ -11,6 +11,8 @@ import { askPartition, callerOf, offsetOf, type Room } from './room.ts';
 const PAGE_RECORDS = 512;
 
 export interface Survey {
+  /** Every value of the partition has been looked at. */
+  readonly complete: boolean;
   /** The ledger has them otherwise: to be read and joined. */
   readonly differing: readonly string[];
   /** Ended here, and the ledger (having lost it) may not know: told first. */
@@ -107,7 +109,7 @@ function compare(
     else if (record.siblings.length === 0) endings.push(id);
     else lacking.push(id);
   }
-  return { differing, endings, lacking, copies };
+  return { complete: true, differing, endings, lacking, copies };
 }
 
 /** As text, for comparison: the same writes in any order. */

@@ -129,7 +129,7 @@ async function look(
   return digests && surveyAll(room, partition, digests.cells);
 }
 
-const NOTHING: Survey = { differing: [], endings: [], lacking: [], copies: [] };
+const NOTHING: Survey = { complete: false, differing: [], endings: [], lacking: [], copies: [] };
 
 function heldIn(room: Room, partition: Partition): readonly string[] {
   const { namespace, partition: number } = partition.name;
@@ -164,7 +164,7 @@ async function repair(room: Room, partition: Partition, survey: Survey) {
     done.ended += ended;
   }
   room.changes.take();
-  awaiting.settle();
+  if (survey.complete) awaiting.settle();
   return done;
 }
 

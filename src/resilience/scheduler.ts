@@ -15,7 +15,7 @@ export interface Scheduler {
 }
 
 /** Longer timers than this overflow in Node and fire at once. */
-const DELAY_MAX_MS = 2 ** 33;
+const DELAY_MAX_MS = 2 ** 31 - 1;
 
 /** The machine's time and chance; `timeline` tells the instants. */
 export function systemScheduler(timeline: { now(): number }): Scheduler {

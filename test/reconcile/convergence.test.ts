@@ -20,7 +20,7 @@ interface Plan {
   readonly losses: boolean;
 }
 
-class Campaign {
+export class Campaign {
   readonly world = new World();
   readonly random: () => number;
   readonly contract: NamespaceContract;
@@ -193,7 +193,7 @@ class Campaign {
   }
 }
 
-const PLANS: readonly (readonly [string, Plan])[] = [
+export const PLANS: readonly (readonly [string, Plan])[] = [
   ['last writer wins, own values only', { contract: {}, losses: false }],
   ['last writer wins, own values only, losing data', { contract: {}, losses: true }],
   ['last writer wins, copies of everything', { contract: { mirror: 'all' }, losses: false }],

@@ -22,6 +22,8 @@ export interface Sent {
   readonly operation: 'join' | 'push' | 'pull' | 'diff' | 'beat' | 'sweep';
   readonly at: PartitionName | undefined;
   readonly request: unknown;
+  readonly sentAt: number;
+  reply?: unknown;
 }
 
 export class FaultyLedger implements Ledger {
@@ -82,7 +84,8 @@ export class FaultyLedger implements Ledger {
     request: unknown,
     act: () => Promise<R>,
   ): Promise<R> {
-    this.sent.push({ operation, at, request });
+    const sent: Sent = { operation, at, request, sentAt: this.#time.now() };
+    this.sent.push(sent);
     const planned = this.script.findIndex((each) => each.operation === operation);
     const fate = planned < 0 ? undefined : this.script.splice(planned, 1)[0]!.fate;
     if (this.away) throw new LedgerError('unavailable', 'Cannot reach the ledger: it is away');
@@ -98,7 +101,8 @@ export class FaultyLedger implements Ledger {
     if (fate === 'lose-answer' || this.#random() < lostAnswers) return never();
     await this.#wait(delayMs);
     if (this.away) throw new LedgerError('unavailable', 'Cannot reach the ledger: it is away');
-    return typeof fate === 'function' ? (fate(reply as never) as R) : reply;
+    sent.reply = typeof fate === 'function' ? fate(reply as never) : reply;
+    return sent.reply as R;
   }
 
   #wait(delayMs: number): Promise<void> | undefined {

@@ -61,7 +61,10 @@ export class RedisConnection {
     if (client instanceof Redis) this.#watch(client);
     else client.on('+node', (node: Redis) => this.#watch(node));
     if (client instanceof Cluster) client.on('node error', (error: Error) => this.#complain(error));
-    client.connect().catch((error: Error) => this.#complain(error));
+    client.connect().catch((error: Error) => {
+      // Says only that it failed; why was told before.
+      if (this.#lastComplaint === undefined) this.#complain(error);
+    });
   }
 
   /**

@@ -25,6 +25,8 @@ local EXPIRED, SUPERSEDED = 1, 0
 local ENDS_MAX = 16
 -- What one call may take from the stack at a time.
 local CHUNK = 2000
+-- Up to so many cells are written one by one; for more the calls cost more than what lies between.
+local CELLS_APART_MAX = 8
 local EMPTY = {}
 
 local function before(leftActor, leftSeq, rightActor, rightSeq)
@@ -334,13 +336,14 @@ local function endDue(record)
   }
 end
 
--- Without endings past their horizon; `dropped`: there were some.
+-- Without endings past their horizon.
 local function current(ends)
+  if #ends == 0 then return ends end
   local left = {}
   for _, ending in ipairs(ends) do
     if ending.keep >= now then left[#left + 1] = ending end
   end
-  return left, #left < #ends
+  return left
 end
 
 -- Too many endings: those that were told go first, then the oldest.
@@ -473,14 +476,33 @@ local function change(id, previous, record, bytes)
   logged[#logged + 1] = { id, chain }
 end
 
+-- From the first of `buckets` to the last at once; they are in order.
+local function writeCellsOf(buckets)
+  local from = 12 * buckets[1]
+  local size = 12 * buckets[#buckets] + 12 - from
+  local bytes = call('GETRANGE', KEY_D, from, from + size - 1)
+  bytes = bytes .. rep('\0', size - #bytes)
+  local parts, at = {}, 1
+  for _, bucket in ipairs(buckets) do
+    local offset = 12 * bucket - from
+    local cell = cells[bucket]
+    local amount, high, low = read('>I4I4I4', bytes, offset + 1)
+    parts[#parts + 1] = sub(bytes, at, offset)
+    parts[#parts + 1] =
+      pack('>I4I4I4', amount + cell[1], (high + cell[2]) % TWO_32, (low + cell[3]) % TWO_32)
+    at = offset + 13
+  end
+  call('SETRANGE', KEY_D, from, concat(parts))
+end
+
 local function writeCells()
-  for bucket, cell in pairs(cells) do
-    local at = 12 * bucket
-    local bytes = call('GETRANGE', KEY_D, at, at + 11)
-    local amount, high, low = 0, 0, 0
-    if #bytes == 12 then amount, high, low = read('>I4I4I4', bytes) end
-    amount, high, low = amount + cell[1], (high + cell[2]) % TWO_32, (low + cell[3]) % TWO_32
-    call('SETRANGE', KEY_D, at, pack('>I4I4I4', amount, high, low))
+  local buckets = {}
+  for bucket in pairs(cells) do buckets[#buckets + 1] = bucket end
+  if #buckets > CELLS_APART_MAX then
+    table.sort(buckets)
+    writeCellsOf(buckets)
+  else
+    for _, bucket in ipairs(buckets) do writeCellsOf({ bucket }) end
   end
 end
 
@@ -518,7 +540,7 @@ end
 -- Last of all.
 local function commit()
   local first = seq - #logged
-  local logEntries = terms and terms.logEntries
+  local logEntries = terms and format('%.0f', terms.logEntries)
   for index, entry in ipairs(logged) do
     call('XADD', KEY_L, 'MAXLEN', '~', logEntries, format('%.0f-0', first + index), 'i', entry[1], 'c', entry[2])
   end

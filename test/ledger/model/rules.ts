@@ -1,0 +1,47 @@
+/** The numbers of the small world, and the rules of a sidecar that can be switched off in it. */
+import type { Terms } from '../../../src/ledger/ledger.ts';
+import { START, TERMS, TICK } from '../fixtures.ts';
+
+/** In ticks: PROTOCOL §3.5. */
+export const TTL = 3;
+export const AUTONOMY = 4;
+export const SLACK = 1;
+export const SILENCE = TERMS.silenceMs / TICK;
+export const HORIZON = TERMS.horizonMs / TICK;
+
+/** What keeps a sidecar's part of the protocol true; with one of them off, some schedule breaks it. */
+export interface Rules {
+  /** Rule 4: a renewal promises no more than contact and autonomy allow. */
+  readonly renewalCap: boolean;
+  /** Rule 4: contact is journalled, and inherited at a restart. */
+  readonly contactKept: boolean;
+  /** Rule 5: a restarted process beats for the actors of its journal. */
+  readonly heirs: boolean;
+  /** Rule 5: a heartbeat vouches only with equal digests, or a history followed to its end. */
+  readonly vouching: boolean;
+  /** Rule 8: a context is journalled and pushed only with the values it was computed with. */
+  readonly contextWithValues: boolean;
+  /** Rule 2: a sidecar selects on reading, and deletes no value of others. */
+  readonly selectsOnRead: boolean;
+  /** Rule 3: a value the ledger did not take is encoded again from its present state. */
+  readonly encodesAgain: boolean;
+  /** A change to rule 7: an owner says with a tombstone which deadlines it knew. */
+  readonly tellsDeadlines: boolean;
+  /** D3 and §2.5: a value is written again only under a context that has the old write in it. */
+  readonly restampCovers: boolean;
+}
+export const ALL_RULES: Rules = {
+  renewalCap: true, contactKept: true, heirs: true, vouching: true, contextWithValues: true,
+  selectsOnRead: true, encodesAgain: true, tellsDeadlines: true, restampCovers: true,
+};
+
+export function at(tick: number): number {
+  return START + tick * TICK;
+}
+export function tickOf(instant: number): number {
+  return (instant - START) / TICK;
+}
+
+export function termsOf(policy: Terms['policy']): Terms {
+  return { ...TERMS, policy };
+}
