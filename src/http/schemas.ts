@@ -115,7 +115,7 @@ export const leaseDocument = z
   .meta({ id: 'Lease' });
 
 export const renewedDocument = leaseDocument
-  .extend({ capped: z.literal(true).exactOptional().describe('maxLifetimeMs shortened what was asked.') })
+  .extend({ capped: z.literal(true).exactOptional().describe('maxLifetimeMs shortened what was asked, or the ledger must know it first.') })
   .meta({ id: 'RenewedLease' });
 
 export const grantedDocument = leaseDocument

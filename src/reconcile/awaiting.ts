@@ -5,6 +5,7 @@
  * over it. A comparison value by value sets it right.
  */
 import { type Digest, NO_DIGEST, type PulledRecord } from '../ledger/ledger.ts';
+import { sameDot } from '../ledger/record.ts';
 import { digestsOf } from './beat.ts';
 import type { Partition } from './partition.ts';
 import { callerOf, offsetOf, type Room } from './room.ts';
@@ -33,14 +34,17 @@ export class Awaiting {
   takes({ id, record }: PulledRecord): boolean {
     const { replica, scheduler, settings } = this.#room;
     if (record === undefined || record.siblings.length === 0) return false;
-    if (replica.holds(this.#partition.name.namespace, id)) return false;
-    const dueBefore = scheduler.now() + offsetOf(this.#room, this.#partition) + settings.slackMs;
-    const all = record.siblings.every(
+    const { namespace } = this.#partition.name;
+    const offsetMs = offsetOf(this.#room, this.#partition);
+    const held = replica.recordToPush(namespace, id, offsetMs)?.siblings ?? [];
+    const dueBefore = scheduler.now() + offsetMs + settings.slackMs;
+    const awaiting = record.siblings.filter(
       ({ dot, session, deadline }) =>
-        this.#ours.has(dot.actor) && !session && deadline < dueBefore,
+        this.#ours.has(dot.actor) && !session && deadline < dueBefore &&
+        !held.some((live) => sameDot(live.dot, dot)),
     );
-    if (all) for (const sibling of record.siblings) this.#add(sibling);
-    return all;
+    for (const sibling of awaiting) this.#add(sibling);
+    return awaiting.length === record.siblings.length && held.length === 0;
   }
 
   /** Everything in the partition has been compared. */

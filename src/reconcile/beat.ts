@@ -140,6 +140,7 @@ function noteVouched(room: Room, partition: Partition, compared: boolean): void 
   const { namespace, partition: number } = partition.name;
   room.changes.take();
   if (compared && !partition.dirty) room.replica.verified(namespace, number);
+  if (!partition.dirty) partition.repairing = false;
   const idle =
     !partition.mirrors && !partition.dirty && !room.replica.ownsIn(namespace, number);
   partition.idleBeats = idle ? partition.idleBeats + 1 : 0;

@@ -12,6 +12,8 @@ import { recoverSweep, sweepOrphans } from './sweeper.ts';
 
 /** Confirmed tombstones are looked through this often within the window. */
 const FORGETS_PER_WINDOW = 4;
+/** Own sweeps that find nothing come ever later, up to this many times the interval. */
+const SWEEP_PAUSE_MAX = 16;
 
 export class Housekeeping {
   readonly #room: Room;
@@ -71,11 +73,14 @@ export class Housekeeping {
   }
 
   #findUnswept(): void {
-    const { partitions, replica, scheduler } = this.#room;
+    const { partitions, replica, scheduler, settings } = this.#room;
     for (const partition of partitions.all()) {
       const { namespace, partition: number } = partition.name;
       if (replica.unswept(namespace, number) === 0) continue;
-      partition.sweepAt = Math.min(partition.sweepAt, scheduler.now());
+      // The ledger waits a little past a deadline; sometimes longer, when others have looked.
+      const pauseMs = settings.sweepMs * Math.min(SWEEP_PAUSE_MAX, 2 ** partition.sweepsInVain);
+      const sweepAt = Math.max(scheduler.now(), partition.sweptAt + pauseMs);
+      partition.sweepAt = Math.min(partition.sweepAt, sweepAt);
       this.#rounds.poke(partition);
     }
   }

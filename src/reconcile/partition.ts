@@ -59,6 +59,9 @@ export class Partition implements Due {
   pullAt = NEVER;
   checkAt = NEVER;
   sweepAt = NEVER;
+  /** When its own values were last swept, and how often since then nothing was due yet. */
+  sweptAt = Number.NEGATIVE_INFINITY;
+  sweepsInVain = 0;
   /** Truth checks in a row that found differences. */
   checksFailed = 0;
   /** The first truth check of this run is over. */

@@ -17,10 +17,14 @@ const SWEEPS_AT_ONCE = 8;
 export async function sweepOwn(room: Room, partition: Partition): Promise<void> {
   const { namespace, partition: number } = partition.name;
   partition.sweepAt = Number.POSITIVE_INFINITY;
+  partition.sweptAt = room.scheduler.now();
+  partition.sweepsInVain += 1;
   for (let sweeps = 0; sweeps < SWEEPS_AT_ONCE; sweeps++) {
     const reply = await sweep(room, partition, 'own', false);
     room.replica.swept(namespace, number, reply.removed);
-    if (!reply.more || reply.removed.every(({ count }) => count === 0)) break;
+    const some = reply.removed.some(({ count }) => count > 0);
+    if (some) partition.sweepsInVain = 0;
+    if (!reply.more || !some) break;
   }
 }
 

@@ -155,7 +155,9 @@ async function repair(room: Room, partition: Partition, survey: Survey) {
     for (const id of survey.endings) room.replica.changedAgain(namespace, id);
     room.changes.take();
   }
-  const gone = partition.lostData ? survey.lacking : [...survey.lacking, ...survey.copies];
+  const { endings, lacking, copies } = survey;
+  // Beside what is left of an own value there may be a copy, too.
+  const gone = partition.lostData ? lacking : [...lacking, ...endings, ...copies];
   for (const id of gone) {
     if (partition.isDirty(id)) continue;
     const { missing, copied, ended } = merge(room, partition, id, undefined);

@@ -38,6 +38,8 @@ export class RedisConnection {
   readonly #opened: Promise<void>;
   #isOpening = true;
   #lastComplaint: Error | undefined;
+  /** The database could not be selected: the client goes on all the same, in another one. */
+  #misplaced: Error | undefined;
   #leftReadOnlyAtMs = -Infinity;
   #closed = false;
 
@@ -57,10 +59,16 @@ export class RedisConnection {
     client.on('ready', () => {
       this.#lastComplaint = undefined;
     });
+    client.on('close', () => {
+      this.#misplaced = undefined;
+    });
     client.on('error', (error: Error) => this.#complain(error));
-    if (client instanceof Redis) this.#watch(client);
-    else client.on('+node', (node: Redis) => this.#watch(node));
-    if (client instanceof Cluster) client.on('node error', (error: Error) => this.#complain(error));
+    if (client instanceof Cluster) {
+      client.on('node error', (error: Error) => this.#complain(error));
+      client.on('+node', (node: Redis) => this.#watch(node));
+    } else {
+      this.#watch(client);
+    }
     client.connect().catch((error: Error) => {
       // Says only that it failed; why was told before.
       if (this.#lastComplaint === undefined) this.#complain(error);
@@ -74,6 +82,7 @@ export class RedisConnection {
    */
   async call(command: string, args: readonly Argument[]): Promise<unknown> {
     if (this.#isOpening) await this.#inTime(this.#opened, command);
+    this.#mustBeInPlace();
     const reply = this.#client.callBuffer(command, args as Argument[]) as Promise<unknown>;
     return this.#inTime(reply, command);
   }
@@ -108,6 +117,7 @@ export class RedisConnection {
   async callOn(
     master: Redis, command: string, args: readonly Argument[], timeoutMs?: number,
   ): Promise<unknown> {
+    this.#mustBeInPlace();
     const reply = master.callBuffer(command, args as Argument[]) as Promise<unknown>;
     return this.#inTime(reply, command, timeoutMs);
   }
@@ -151,7 +161,16 @@ export class RedisConnection {
   }
 
   #complain(error: Error): void {
-    if (!this.#closed) this.#lastComplaint = error;
+    if (this.#closed) return;
+    this.#lastComplaint = error;
+    const { command } = error as { command?: { name: string } };
+    if (command?.name === 'select') this.#misplaced = error;
+  }
+
+  #mustBeInPlace(): void {
+    if (this.#misplaced === undefined) return;
+    const { message } = this.#misplaced;
+    throw new LedgerError('misconfigured', `Cannot use the database of the ledger: ${message}`);
   }
 
   #watch(redis: Redis): void {

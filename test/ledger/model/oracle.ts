@@ -3,8 +3,8 @@
  * promised, and whether anybody had the right to end it. Looks at each world and says what broke.
  */
 import type { Dot } from '../../../src/core/fact.ts';
-import type { CoveredActor, LedgerRecord } from '../../../src/ledger/record.ts';
-import { sameDot } from '../../../src/ledger/record.ts';
+import type { PushedRecord } from '../../../src/ledger/ledger.ts';
+import { type LedgerRecord, sameDot } from '../../../src/ledger/record.ts';
 import type { OwnValue, Sidecar } from './sidecar.ts';
 import { nameOf } from './sidecar.ts';
 
@@ -16,7 +16,9 @@ export interface Fate {
   readonly promise: number;
   /** Why it may be missing before that. */
   readonly ended: 'released' | 'deleted' | 'superseded' | 'expired' | 'policy' | undefined;
-  /** The ledger has known it to be over. */
+  /** The ledger has had it, and has not lost its memory since. */
+  readonly there: boolean;
+  /** The ledger has known it to be over, and has not lost its memory since. */
   readonly gone: boolean;
 }
 
@@ -29,7 +31,6 @@ export const NO_GHOST: Ghost = { fates: [], told: [] };
 
 /** What the oracle looks at. */
 export interface Seen {
-  readonly now: number;
   readonly ledger: { readonly records: ReadonlyMap<string, LedgerRecord> };
   readonly A: Sidecar;
   readonly B: Sidecar;
@@ -39,12 +40,17 @@ export class Oracle {
   ghost: Ghost;
   violation: string | undefined;
 
-  constructor(ghost: Ghost) {
+  readonly #now: number;
+
+  constructor(ghost: Ghost, now: number) {
     this.ghost = ghost;
+    this.#now = now;
   }
 
   minted({ dot, born, deadline }: OwnValue): void {
-    const fate: Fate = { dot, born, promise: deadline, ended: undefined, gone: false };
+    const fate: Fate = {
+      dot, born, promise: deadline, ended: undefined, there: false, gone: false,
+    };
     this.ghost = { ...this.ghost, fates: [...this.ghost.fates, fate] };
   }
 
@@ -75,12 +81,11 @@ export class Oracle {
   }
 
   /** The ledger has acknowledged to the owner that these writes are over, or replaced. */
-  acknowledged(context: readonly CoveredActor[]): void {
-    for (const { actor, seq } of context) {
-      for (const { dot, ended } of this.ghost.fates) {
-        if (ended === undefined || dot.actor !== actor || dot.seq > seq) continue;
-        this.#change(dot, () => ({ gone: true }));
-      }
+  acknowledged({ siblings, context }: PushedRecord): void {
+    for (const { dot, ended } of this.ghost.fates) {
+      if (ended === undefined || siblings.some((sibling) => sameDot(sibling.dot, dot))) continue;
+      const covered = context.some(({ actor, seq }) => actor === dot.actor && seq >= dot.seq);
+      if (covered) this.#change(dot, () => ({ gone: true }));
     }
   }
 
@@ -91,25 +96,24 @@ export class Oracle {
 
   /** What the ledger knew, it may not know any more. */
   rolledBack(): void {
-    const fates = this.ghost.fates.map((fate) => ({ ...fate, gone: false }));
+    const fates = this.ghost.fates.map((fate) => ({ ...fate, there: false, gone: false }));
     this.ghost = { ...this.ghost, fates };
   }
 
-  look({ now, ledger, A, B }: Seen): void {
-    this.#now = now;
+  look({ ledger, A, B }: Seen): void {
     const record = ledger.records.get('key');
     for (const fate of this.ghost.fates) {
-      const { dot, gone } = fate;
-      const present = record?.siblings.some((sibling) => sameDot(sibling.dot, dot)) ?? false;
-      const covered = record?.context.some(({ actor, seq }) => actor === dot.actor && seq >= dot.seq);
-      if (present) {
+      const { dot, there, gone } = fate;
+      if (record?.siblings.some((sibling) => sameDot(sibling.dot, dot)) === true) {
         if (gone) this.#complain(dot, 'has come back to life at the ledger');
+        else if (!there) this.#change(dot, () => ({ there: true }));
         continue;
       }
-      if (covered === true) {
-        const loser = record!.ends.some((one) => one.conflict && sameDot(one.born, fate.born));
-        if (loser) this.ended(dot, 'policy');
-        this.#judgeEnd(dot, 'is covered at the ledger, and not there');
+      const covered = record?.context.some(({ actor, seq }) => actor === dot.actor && seq >= dot.seq);
+      if (covered === true || there) {
+        const loser = record?.ends.some((one) => one.conflict && sameDot(one.born, fate.born));
+        if (loser === true) this.ended(dot, 'policy');
+        this.#judgeEnd(dot, 'is over at the ledger');
         if (!gone) this.#change(dot, () => ({ gone: true }));
       }
       const held = [A, B].some(({ values }) => values.some((value) => sameDot(value.dot, dot)));
@@ -117,13 +121,11 @@ export class Oracle {
     }
   }
 
-  #now = 0;
-
   /** Nobody may end what was promised, but who may. */
   #judgeEnd(dot: Dot, how: string): void {
     const fate = this.#fateOf(dot);
     if (fate === undefined || fate.ended !== undefined || fate.promise <= this.#now) return;
-    this.#complain(dot, `${how}, promised until ${fate.promise}`);
+    this.#complain(dot, `${how}; it was promised until ${fate.promise}`);
   }
 
   #complain(dot: Dot, what: string): void {

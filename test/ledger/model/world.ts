@@ -89,7 +89,7 @@ export function step(world: World, action: Action, setting: Setting): World | un
 
 function ticked(world: World): World {
   const now = world.now + 1;
-  const oracle = new Oracle(world.ghost);
+  const oracle = new Oracle(world.ghost, now);
   const expired = (sidecar: Sidecar) => (sidecar.up ? expire(sidecar, now, oracle) : sidecar);
   const [A, B] = [expired(world.A), expired(world.B)];
   return judged({ ...world, now, A, B }, oracle);
@@ -108,7 +108,7 @@ function expire(sidecar: Sidecar, now: number, oracle: Oracle): Sidecar {
 }
 
 function rolledBack(world: World): World {
-  const oracle = new Oracle(world.ghost);
+  const oracle = new Oracle(world.ghost, world.now);
   oracle.rolledBack();
   return {
     ...world, ledger: clonePartition(world.image), history: world.history + 1, ghost: oracle.ghost,
@@ -129,7 +129,7 @@ function deed(world: World, does: Deed, who: Name, setting: Setting): World | un
     case 'renew': {
       const next = renewed(sidecar, world.now, setting.rules);
       if (next === undefined) return undefined;
-      const oracle = new Oracle(world.ghost);
+      const oracle = new Oracle(world.ghost, world.now);
       const { dot, deadline } = next.values.at(-1)!;
       oracle.promised(dot, deadline);
       return judged({ ...world, [who]: next }, oracle);
@@ -163,7 +163,7 @@ function deed(world: World, does: Deed, who: Name, setting: Setting): World | un
 function write(world: World, who: Name, blind: boolean, setting: Setting): World | undefined {
   const sidecar = world[who];
   if (blind && sidecar.values.length + sidecar.copies.length === 0) return undefined;
-  const oracle = new Oracle(world.ghost);
+  const oracle = new Oracle(world.ghost, world.now);
   const hlc = world.now * 16 + oracle.ghost.fates.length + 1;
   const { sidecar: next, value, replaced } = written(sidecar, world.now, {
     blind, hlc, session: setting.session[who],
@@ -180,7 +180,7 @@ function write(world: World, who: Name, blind: boolean, setting: Setting): World
 function end(world: World, who: Name): World | undefined {
   const value = world[who].values.at(-1);
   if (value === undefined) return undefined;
-  const oracle = new Oracle(world.ghost);
+  const oracle = new Oracle(world.ghost, world.now);
   oracle.ended(value.dot, 'released');
   oracle.told(value.born);
   return judged({ ...world, [who]: ended(world[who], value, 'released') }, oracle);
@@ -189,13 +189,13 @@ function end(world: World, who: Name): World | undefined {
 function remove(world: World, who: Name): World | undefined {
   const sidecar = world[who];
   if (sidecar.copies.length === 0) return undefined;
-  const oracle = new Oracle(world.ghost);
+  const oracle = new Oracle(world.ghost, world.now);
   for (const { dot } of sidecar.copies) oracle.ended(dot, 'deleted');
   return judged({ ...world, [who]: deleted(sidecar) }, oracle);
 }
 
 function restart(world: World, who: Name, { rules }: Setting): World {
-  const oracle = new Oracle(world.ghost);
+  const oracle = new Oracle(world.ghost, world.now);
   const next = restarted(world[who], world.now, rules);
   return judged({ ...world, [who]: expire(next, world.now, oracle) }, oracle);
 }
@@ -214,12 +214,14 @@ function pushed(
   const sidecar = sent(before, setting.rules);
   const flight = sidecar.flight!;
   if (does === 'push-delayed') return { ...world, [who]: { ...sidecar, late: flight } };
-  const oracle = new Oracle(world.ghost);
+  const oracle = new Oracle(world.ghost, world.now);
   const ledger = clonePartition(world.ledger);
   const reply = push(ledger, serverOf(world), {
     ...flight, records: [flight.record], terms: termsIn(setting), version: 2,
   });
   const next: World = { ...world, ledger };
+  // What a policy has ended must be known before its owner learns of it.
+  oracle.look(next);
   if (does === 'push-unanswered') {
     return judged({ ...next, [who]: { ...sidecar, late: flight } }, oracle);
   }
@@ -242,7 +244,7 @@ function pushed(
   }
   if (record !== undefined) after = learned(after, world.now, record, oracle);
   after = confirmed(after, flight);
-  oracle.acknowledged(flight.record.context);
+  oracle.acknowledged(flight.record);
   return judged({ ...next, [who]: after }, oracle);
 }
 
@@ -275,7 +277,7 @@ function latePush(world: World, who: Name, setting: Setting): World | undefined 
     ...late, records: [late.record], terms: termsIn(setting), version: 2,
   });
   const next = { ...world, ledger, [who]: { ...world[who], late: undefined } };
-  return judged(next, new Oracle(world.ghost));
+  return judged(next, new Oracle(world.ghost, world.now));
 }
 
 /** A heartbeat, and what it says about contact. */
@@ -307,13 +309,13 @@ function beaten(world: World, who: Name, setting: Setting, withDigests: boolean)
   const { world: next, reply } = beatOnce(world, who, setting, withDigests);
   const distrusts = reply.history === 'lost' || reply.forgotBatch;
   const after = distrusts ? { ...next[who], checkDue: true } : next[who];
-  return judged({ ...next, [who]: after }, new Oracle(world.ghost));
+  return judged({ ...next, [who]: after }, new Oracle(world.ghost, world.now));
 }
 
 function truthChecked(world: World, who: Name, setting: Setting): World | undefined {
   if (world[who].changed || world[who].flight !== undefined) return undefined;
   const { world: next, reply, vouched } = beatOnce(world, who, setting, true);
-  const oracle = new Oracle(world.ghost);
+  const oracle = new Oracle(world.ghost, world.now);
   if (vouched && reply.history !== 'lost' && !reply.forgotBatch) {
     const after = { ...next[who], checkDue: false, checkFailed: false };
     return judged({ ...next, [who]: after }, oracle);
@@ -357,7 +359,7 @@ function pulled(world: World, who: Name, setting: Setting): World {
   const reply = pull(ledger, serverOf(world), {
     caller: callerOf(sidecar), cursor: sidecar.cursor, limit: 1000, records: false, ids: ['key'],
   });
-  const oracle = new Oracle(world.ghost);
+  const oracle = new Oracle(world.ghost, world.now);
   let after = learned(sidecar, world.now, reply.wanted[0]!.record, oracle);
   if (reply.status === 'ok') after = { ...after, cursor: reply.cursor };
   else after = { ...after, checkDue: true };
@@ -386,7 +388,7 @@ function sweptOwn(world: World, who: Name, setting: Setting): World | undefined 
   });
   let { unswept } = sidecar;
   for (const { actor, ...digest } of removed) unswept = added(unswept, actor, digest, -1);
-  return judged({ ...world, ledger, [who]: { ...sidecar, unswept } }, new Oracle(world.ghost));
+  return judged({ ...world, ledger, [who]: { ...sidecar, unswept } }, new Oracle(world.ghost, world.now));
 }
 
 function sweptOrphans(world: World, who: Name, setting: Setting): World {
@@ -394,7 +396,7 @@ function sweptOrphans(world: World, who: Name, setting: Setting): World {
   const { ended: found } = sweep(ledger, serverOf(world), {
     caller: callerOf(world[who]), terms: termsIn(setting), scope: 'orphans', limit: 10, dryRun: false,
   });
-  const oracle = new Oracle(world.ghost);
+  const oracle = new Oracle(world.ghost, world.now);
   for (const { ending } of found) oracle.told(ending.born);
   return judged({ ...world, ledger }, oracle);
 }
