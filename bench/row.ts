@@ -7,7 +7,7 @@ export type Direction = 'at least' | 'at most';
 export interface Row {
   readonly what: string;
   readonly value: number;
-  readonly unit: '×' | 'B' | 'ms' | 'µs' | 'MB' | 's' | '';
+  readonly unit: '×' | 'B' | 'ms' | 'µs' | 'MB' | 's' | '/s' | '';
   /** Absent for what is shown only to judge the others by. */
   readonly bar?: { readonly direction: Direction; readonly must: number; readonly aims: number };
   readonly note?: string;
@@ -58,5 +58,5 @@ export function tableOf(rows: readonly Row[]): string {
 
 function shown(value: number, unit: Row['unit']): string {
   const digits = Number(value.toPrecision(3)).toLocaleString('en', { maximumSignificantDigits: 3 });
-  return unit === '×' ? `${digits} ×` : unit === '' ? digits : `${digits} ${unit}`;
+  return unit === '' || unit === '/s' ? `${digits}${unit}` : `${digits} ${unit}`;
 }

@@ -270,9 +270,7 @@ function endGone(
       continue;
     }
     endEntry(state, row, reason);
-    if (leases.state[lease] === LIVE && leases.isImplicit(lease) && leases.entryCount[lease] === 0) {
-      state.endLease(lease, reason, state.now);
-    }
+    endIfImplicit(state, lease, reason);
   }
 }
 
@@ -283,6 +281,35 @@ function goesOnElsewhere(state: State, namespace: Namespace, row: number, lease:
   state.removeEntry(row);
   if (leases.state[lease] !== LIVE || leases.entryCount[lease] !== 0) return;
   endLease(state, lease, 'superseded', 'adopted');
+}
+
+/** Own writes that the ledger has refused for good (`firstWins`): another value was there first. */
+export function withdraw(
+  state: State,
+  namespace: Namespace,
+  key: string,
+  refused: readonly Dot[],
+): number {
+  const { entries } = state;
+  state.probe.set(namespace.number, key);
+  const rows: number[] = [];
+  let row = settleKey(state, namespace.number);
+  for (; row !== 0; row = entries.link[row]!) {
+    if (!state.isCopy(row) && refused.some((dot) => sameDot(dot, dotOf(state, row)))) rows.push(row);
+  }
+  for (const refusedRow of rows) {
+    const lease = entries.lease[refusedRow]!;
+    state.facts.entryConflict(namespace, refusedRow, 2);
+    endEntry(state, refusedRow, 'superseded');
+    endIfImplicit(state, lease, 'superseded');
+  }
+  return rows.length;
+}
+
+function endIfImplicit(state: State, lease: number, reason: EndReason): void {
+  const { leases } = state;
+  const over = leases.isImplicit(lease) && leases.entryCount[lease] === 0;
+  if (over && leases.state[lease] === LIVE) state.endLease(lease, reason, state.now);
 }
 
 /** The ledger waits to hear that the owner has told the ending. */

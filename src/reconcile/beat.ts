@@ -122,7 +122,11 @@ function distrust(room: Room, partition: Partition, reply: BeatReply): void {
     partition.lostData = true;
   }
   if (reply.corrupt) faults.corrupt += 1;
-  if (reply.forgotBatch) partition.lostData = true;
+  if (reply.forgotBatch) {
+    partition.lostData = true;
+    // Known from here on: it is not to be told again with each heartbeat.
+    partition.batchAnswered = 0;
+  }
   checkSoon(room, partition);
 }
 

@@ -194,6 +194,14 @@ function advanceCursor(
   if (seq === tail.seq && chain === tail.chain) partition.cursor = tail;
 }
 
+/** Nothing stands beside these values in the ledger: copies that do so here are over. */
+function dropCopies(room: Room, partition: Partition, alone: readonly PushedRecord[]): void {
+  for (const { id, bucket, siblings, context } of alone) {
+    if (partition.isDirty(id)) continue;
+    merge(room, partition, id, { siblings, context, ends: [], bucket, forgetAt: 0 });
+  }
+}
+
 function settle(
   room: Room,
   partition: Partition,
@@ -207,6 +215,7 @@ function settle(
   const early: string[] = [];
   const unreadable: string[] = [];
   const closed: PushedRecord[] = [];
+  const alone: PushedRecord[] = [];
   for (const [index, pushed] of request.records.entries()) {
     const { code, record } = results[index]!;
     const { id } = pushed;
@@ -218,6 +227,7 @@ function settle(
       case 'applied':
       case 'duplicate':
         replica.confirm(namespace, pushed);
+        alone.push(pushed);
         tell('confirmed');
         break;
       case 'joined':
@@ -240,6 +250,7 @@ function settle(
       case 'held':
         tally.conflicts += 1;
         // Whoever wrote it is told no; so the value goes, whatever the flag `merge` says.
+        replica.withdraw(namespace, pushed);
         replica.merge(namespace, id, record, offsetOf(room, partition), keepOf(partition));
         tell('held');
         break;
@@ -269,6 +280,7 @@ function settle(
   }
   // What the merges have changed here must be pushed before the ledger can be said to have it.
   changes.take();
+  if (partition.mirrors || partition.keepsSiblings) dropCopies(room, partition, alone);
   for (const pushed of closed) {
     if (!partition.isDirty(pushed.id)) replica.confirm(namespace, pushed);
   }

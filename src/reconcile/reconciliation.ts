@@ -31,6 +31,9 @@ import { isRepairing, reasonsOf, statusOf } from './status.ts';
 import { Tally } from './tally.ts';
 import { UnpushedBudget } from './unpushed.ts';
 
+/** One probe in this time costs nothing, and contact comes back well within any autonomy bound. */
+const BREAKER_OPEN_MAX_MS = 5_000;
+
 export interface ReconciliationParts {
   readonly settings: ReconcileSettings;
   readonly replica: Replica;
@@ -72,7 +75,7 @@ export interface Reconciliation {
 export function createReconciliation(parts: ReconciliationParts): Reconciliation {
   const { settings, replica, ledger, scheduler, log, newActor } = parts;
   const tally = new Tally();
-  const breaker = new Breaker({}, scheduler);
+  const breaker = new Breaker({ maxOpenMs: BREAKER_OPEN_MAX_MS }, scheduler);
   const gate = new LedgerGate({ ledger, breaker, scheduler, tally });
   const partitions = new Partitions(replica, settings, new UnpushedBudget(parts.unpushedIdsMax));
   const contacts = new Contacts((namespace, sentAt) => replica.contact(namespace, sentAt));

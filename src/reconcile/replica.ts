@@ -55,6 +55,8 @@ export interface Replica {
   changedAgain(namespace: string, id: string): void;
   /** The ledger holds what was pushed: tombstones begin to age, deadlines are known. */
   confirm(namespace: string, pushed: PushedRecord): void;
+  /** The ledger has refused what was pushed for good: these values end here (`firstWins`). */
+  withdraw(namespace: string, pushed: PushedRecord): void;
   /** Joins what the ledger holds (undefined: nothing) into the local state. */
   merge(
     namespace: string, id: string, record: LedgerRecord | undefined, offsetMs: number, keep: Keep,

@@ -52,6 +52,8 @@ function isolated({ partitions, contacts, scheduler, startedAt }: Room): readonl
 
 export function statusOf(room: Room, rounds: Rounds) {
   const { gate, membership, tally, settings, scheduler, partitions } = room;
+  // What was answered a moment ago counts already.
+  room.changes.take();
   const now = scheduler.now();
   const age = (instant: number | undefined) =>
     instant === undefined ? null : Math.round(now - instant);

@@ -3,14 +3,15 @@
  * kept, do we hold exactly what it holds? Nearly always one heartbeat says yes to both. When not,
  * only what differs is exchanged: read and joined, or pushed again (PROTOCOL §11, steps 9 and 11).
  */
-import { NO_CURSOR } from '../ledger/ledger.ts';
+import { NO_CURSOR, type PulledRecord } from '../ledger/ledger.ts';
+import { sameDot } from '../ledger/record.ts';
 import { Awaiting } from './awaiting.ts';
 import { beat, type BeatOutcome, digestsOf } from './beat.ts';
 import { merge } from './merging.ts';
 import type { Partition } from './partition.ts';
 import { fetch } from './pull.ts';
 import type { PartitionDigests } from './replica.ts';
-import { callerOf, type Room, sameDigest } from './room.ts';
+import { callerOf, offsetOf, type Room, sameDigest } from './room.ts';
 import { type Survey, surveyAll, surveyOwned } from './survey.ts';
 import { sweepOwn } from './sweeper.ts';
 
@@ -143,10 +144,16 @@ function heldIn(room: Room, partition: Partition): readonly string[] {
 async function repair(room: Room, partition: Partition, survey: Survey) {
   const { namespace } = partition.name;
   const awaiting = new Awaiting(room, partition);
-  const read = await fetch(
-    room, partition, survey.differing, (pulled) => awaiting.takes(pulled),
-  );
-  const done = { pushed: read.missing, pulled: read.copied, ended: read.ended };
+  let revived = 0;
+  const read = await fetch(room, partition, survey.differing, (pulled) => {
+    if (awaiting.takes(pulled)) return true;
+    if (holdsWhatIsOver(room, partition, pulled)) {
+      room.replica.changedAgain(namespace, pulled.id);
+      revived += 1;
+    }
+    return false;
+  });
+  const done = { pushed: read.missing + revived, pulled: read.copied, ended: read.ended };
   room.changes.take();
   // What has ended is told first, so that nothing of it comes to life beside what follows. A ledger
   // that lost data may have lost others' values with it: their owners tell it again, and until then
@@ -168,6 +175,19 @@ async function repair(room: Room, partition: Partition, survey: Survey) {
   room.changes.take();
   if (survey.complete) awaiting.settle();
   return done;
+}
+
+/** The ledger has gone back to a value that is known here to be written over, or ended. */
+function holdsWhatIsOver(room: Room, partition: Partition, { id, record }: PulledRecord): boolean {
+  const { namespace } = partition.name;
+  if (record === undefined || partition.isDirty(id)) return false;
+  const known = room.replica.recordToPush(namespace, id, offsetOf(room, partition));
+  if (known === undefined) return false;
+  return record.siblings.some(
+    ({ dot }) =>
+      !known.siblings.some((sibling) => sameDot(sibling.dot, dot)) &&
+      known.context.some(({ actor, seq }) => actor === dot.actor && seq >= dot.seq),
+  );
 }
 
 /** What was found has been put right, or cannot be; looked at again at once, then ever later. */

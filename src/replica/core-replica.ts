@@ -11,7 +11,7 @@ import type { Dot } from '../core/fact.ts';
 import {
   confirm, confirmPartition, type HeldValue, ownRecord, partitionSums, rehash,
 } from '../core/ledger-view.ts';
-import { type LedgerKey, merge, type Merged } from '../core/merge.ts';
+import { type LedgerKey, merge, type Merged, withdraw } from '../core/merge.ts';
 import type { Namespace } from '../core/namespaces.ts';
 import type { Refusal } from '../core/refusal.ts';
 import { restampPartition, restampUnconfirmed } from '../core/restamp.ts';
@@ -139,6 +139,13 @@ export class CoreReplica implements Replica {
         values: pushed.siblings, context, runs: pushed.ends.length,
       });
     });
+  }
+
+  withdraw(namespace: string, pushed: PushedRecord): void {
+    const found = this.#namespace(namespace);
+    if (found === undefined) return;
+    const dots = pushed.siblings.map(({ dot }) => dot);
+    this.#step((state) => withdraw(state, found, pushed.id, dots));
   }
 
   merge(

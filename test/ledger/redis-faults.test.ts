@@ -1,5 +1,6 @@
 /** What Redis may refuse, by its memory, its role, its users, its settings; and what is made of it. */
-import { readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, test } from 'vitest';
 import type { JoinRequest } from '../../src/ledger/ledger.ts';
 import { encodeRecord } from '../../src/ledger/record.ts';
@@ -23,7 +24,7 @@ const KEYS = ['m', 'r', 'd', 'x', 'l', 'o'].map((suffix) => `lh:{${AT.namespace}
  */
 const PERMISSIONS = [
   'eval', 'evalsha', 'time', 'info', 'hget', 'hmget', 'hset', 'hdel', 'hlen', 'hscan', 'hgetall',
-  'zadd', 'zrem', 'zcard', 'zrangebyscore', 'xadd', 'xrange', 'getrange', 'setrange', 'unlink',
+  'zadd', 'zrem', 'zcard', 'zrangebyscore', 'xadd', 'xrange', 'strlen', 'getrange', 'setrange', 'unlink',
 ] as const;
 /** Without it there is an answer all the same: no epoch is begun, and eviction is not looked for. */
 const OPTIONAL = 'info';
@@ -81,16 +82,28 @@ describe('what Redis refuses', () => {
       expect(dotsOf(await answered(() => world.ask().record()))).toEqual(['a1']);
     });
 
-    test('is read-only when too few replicas listen, or its disk fails', async () => {
+    test('is read-only when too few replicas listen', async () => {
       const server = await startRedis();
       const world = worldOn(singleAddress(server));
       await server.command('CONFIG', 'SET', 'min-replicas-to-write', 1);
       expect((await faultOf(world.ask().pull()))?.fault).toBe('read-only');
       await server.command('CONFIG', 'SET', 'min-replicas-to-write', 0);
-      await server.command('CONFIG', 'SET', 'save', '3600 1');
-      await server.command('CONFIG', 'SET', 'rdbcompression', 'no', 'dbfilename', 'dump.rdb');
-      // A directory that is in the way: the background save cannot give its file this name.
-      await server.command('CONFIG', 'SET', 'dbfilename', '.');
+    });
+
+    test('is read-only when it cannot save what it holds', async () => {
+      const server = await startRedis({ settings: { save: '3600 1' } });
+      const world = worldOn(singleAddress(server));
+      await world.ask().push([lasting(A, 1)]);
+      // Stands in the way of the file it would save to.
+      mkdirSync(join(server.dir, 'dump.rdb'));
+      await server.command('BGSAVE');
+      await eventually('a failed save', async () => {
+        const info = String(await server.command('INFO', 'persistence'));
+        return info.includes('rdb_last_bgsave_status:err') ? true : undefined;
+      });
+      const fault = await faultOf(world.ask().pull());
+      expect(fault).toMatchObject({ fault: 'read-only' });
+      expect(fault!.message).toContain('MISCONF');
     });
   });
 
@@ -219,13 +232,42 @@ describe('what Redis refuses', () => {
       expect((await a.sweep('orphans')).ended).toEqual([]);
     });
 
-    test('what has gone behind its back is noticed', async () => {
+    test.each(KEYS.slice(1))('what has gone behind its back is noticed, once, and made good: %s', async (key) => {
       const server = await startRedis();
-      const a = worldOn(singleAddress(server)).ask();
-      await a.push([lasting(A, 1)]);
-      expect((await a.beat()).corrupt).toBe(false);
-      await server.command('HDEL', KEYS[1]!, 'key');
-      expect((await a.beat()).corrupt).toBe(true);
+      const world = worldOn(singleAddress(server));
+      const [a, b] = [world.ask(), world.ask(B)];
+      const values = [lasting(A, 1), lasting(A, 2), lasting(B, 1)] as const;
+      await a.push([values[0]]);
+      await a.push([values[1]], { id: 'other', bucket: 9 });
+      await b.push([values[2]], { id: 'third', bucket: 11 });
+      await a.push([], { id: 'gone', seen: { [B]: 7 } });
+      expect((await b.vouch()).vouched).toEqual([B]);
+      const whole = await a.beat();
+      const { tail } = await a.pull();
+      expect(whole).toMatchObject({ corrupt: false, records: 3, tombstones: 1 });
+      if (key.endsWith(':r')) await server.command('HDEL', key, 'other');
+      else await server.command('DEL', key);
+
+      const noticed = await a.beat(tail, { owned: whole.owned });
+      // A log that is lost loses nothing: whoever stands at its end has seen all.
+      if (key.endsWith(':l')) {
+        expect(noticed).toMatchObject({ corrupt: false, history: 'current', vouched: [A] });
+        return;
+      }
+      expect(noticed).toMatchObject({ corrupt: true, history: 'lost', epoch: whole.epoch + 1 });
+      expect(noticed.vouched).toEqual(key.endsWith(':r') ? [] : [A]);
+      expect((await a.pull(tail)).status).toBe('diverged');
+      // As if it had never been otherwise, once it is pushed again.
+      await a.push([values[1]], { id: 'other', bucket: 9 });
+      const after = await a.beat((await a.pull()).tail);
+      expect(after).toMatchObject({
+        corrupt: false, history: 'current', root: whole.root, owned: whole.owned, records: 3, tombstones: 1,
+      });
+      const cells = Array.from({ length: 16 }, () => ({ count: 0, high: 0, low: 0 }));
+      const { differing } = await world.ledger.diff(AT, { caller: a.caller, cells, after: '', limit: 10 });
+      expect(differing).toEqual([7, 9, 11]);
+      expect((await b.vouch()).vouched).toEqual([B]);
+      expect(await server.command('ZCARD', KEYS[3]!)).toBe(4);
     });
 
     test('what is left of a partition without its numbers counts for nothing', async () => {

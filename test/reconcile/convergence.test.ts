@@ -5,13 +5,14 @@
  */
 import { describe, expect, test } from 'vitest';
 import type { NamespaceContract } from '../../src/core/contract.ts';
+import { type Digest, NO_DIGEST } from '../../src/ledger/ledger.ts';
 import { contractOf } from '../core/fixtures.ts';
 import { NO_FAULTS } from './faulty-ledger.ts';
-import { chance, settled } from './simulated-time.ts';
+import { chance } from './simulated-time.ts';
 import { type Sidecar, World } from './world.ts';
 
 const KEYS = Array.from({ length: 24 }, (_, index) => `key-${index}`);
-const TTL = { defaultMs: 20_000, minMs: 100, maxMs: 60_000, maxLifetimeMs: 600_000 };
+const TTL = { defaultMs: 20_000, minMs: 100, maxMs: 120_000, maxLifetimeMs: 600_000 };
 
 const text = new TextEncoder();
 
@@ -85,7 +86,7 @@ export class Campaign {
   #command(sidecar: Sidecar): void {
     const key = this.pick(KEYS);
     const dice = this.random();
-    const ttlMs = 1000 + Math.floor(this.random() * 30_000);
+    const ttlMs = 1000 + Math.floor(this.random() * 90_000);
     if (this.contract.conflict === 'counter' && dice < 0.7) {
       sidecar.ask({ op: 'increment', namespace: 'default', key, by: 1, ttlMs });
     } else if (dice < 0.55) {
@@ -126,70 +127,72 @@ export class Campaign {
     await this.world.pass(25_000);
   }
 
-  /** Live values by key, as the ledger has them. */
-  ledgerValues(): Record<string, string[]> {
-    const values: Record<string, string[]> = {};
-    for (const partition of this.world.ledger.image().partitions.values()) {
-      for (const [id, { siblings }] of partition.records) {
-        if (siblings.length === 0) continue;
-        values[id] = siblings.map(({ value }) => Buffer.from(value).toString()).sort();
-      }
-    }
-    return values;
-  }
-
   async verify(): Promise<void> {
     this.world.check();
-    for (const { reconciliation, link } of this.world.sidecars) {
+    for (const { reconciliation } of this.world.sidecars) {
       const { ledger } = reconciliation.status();
       expect({ unpushed: ledger.unpushed, state: ledger.state }).toEqual({
         unpushed: 0, state: 'connected',
       });
       expect(reconciliation.reasons()).toEqual([]);
-      expect(link.faults).toBe(NO_FAULTS);
     }
-    await this.#verifyDigests();
-    if (this.plan.contract.mirror === 'all') await this.#verifyMirrors();
+    // Values go on ending, and a sweep is seen a moment later elsewhere: one instant must do.
+    let differing = this.#differences();
+    for (let looks = 0; looks < 20 && differing.length > 0; looks++) {
+      await this.world.pass(250);
+      differing = this.#differences();
+    }
+    expect(differing).toEqual([]);
     await this.#verifyReads();
   }
 
-  /** Each sidecar and the ledger agree to the last bit on what is whose. */
-  async #verifyDigests(): Promise<void> {
+  /** Where a sidecar and the ledger do not agree to the last bit on what is whose. */
+  #differences(): string[] {
     const image = this.world.ledger.image();
+    const found: string[] = [];
     for (const { replica } of this.world.sidecars) {
-      replica.takeChanged(() => {});
+      replica.takeChanged((namespace, id) => replica.changedAgain(namespace, id));
       for (let number = 0; number < 4; number++) {
-        const digests = replica.digests('default', number, false)!;
+        const digests = replica.digests('default', number, false);
         const partition = image.partitions.get(`${number}:default`);
+        const same = (held: Digest = NO_DIGEST, there: Digest = NO_DIGEST) =>
+          held.count === there.count && held.high === there.high && held.low === there.low;
         const owned = partition?.owners.get(replica.actor)?.owned;
-        expect(digests.owned.get(replica.actor) ?? { count: 0, high: 0, low: 0 }).toEqual(
-          owned ?? { count: 0, high: 0, low: 0 },
-        );
-        if (this.plan.contract.mirror === 'all') expect(digests.root).toEqual(partition?.root);
+        if (!same(digests?.owned.get(replica.actor), owned)) found.push(`${replica.actor}/${number}`);
+        if (this.contract.mirror === 'all' && !same(digests?.root, partition?.root)) {
+          found.push(`${replica.actor}/${number} mirror`);
+        }
       }
     }
-  }
-
-  async #verifyMirrors(): Promise<void> {
-    for (const key of KEYS) {
-      const held = this.world.sidecars.map((sidecar) => sidecar.held(key));
-      expect(held.every((one) => JSON.stringify(one) === JSON.stringify(held[0]))).toBe(true);
-    }
+    return found;
   }
 
   async #verifyReads(): Promise<void> {
-    for (const key of KEYS) {
-      const asked = this.world.sidecars.map((sidecar) =>
-        sidecar.ask({ op: 'get', namespace: 'default', key, consistency: 'ledger' }),
-      );
-      await settled();
-      const read = asked.map(({ outcome }) =>
-        outcome === undefined ? 'nothing' : 'refused' in outcome ? outcome.refused
-          : Buffer.from(outcome.value).toString() +
-            (outcome.siblings ?? []).map(({ value }) => Buffer.from(value).toString()).sort(),
-      );
-      expect(new Set(read).size, `${key}: ${read}`).toBe(1);
+    let disagreed = await this.#disagreements(KEYS);
+    // A value that has just ended at its owner may show elsewhere for as long as clocks can differ.
+    for (let looks = 0; looks < 4 && disagreed.length > 0; looks++) {
+      await this.world.pass(250);
+      disagreed = await this.#disagreements(disagreed);
     }
+    expect(disagreed).toEqual([]);
+    const [sidecar] = this.world.sidecars;
+    const live = KEYS.filter((key) => sidecar!.held(key) !== undefined);
+    // Something must be left to agree on.
+    if (this.contract.mirror === 'all') expect(live.length).toBeGreaterThan(3);
+  }
+
+  /** Keys that are not read alike everywhere. */
+  async #disagreements(keys: readonly string[]): Promise<string[]> {
+    const found: string[] = [];
+    for (const key of keys) {
+      const read = await Promise.all(
+        this.world.sidecars.map((sidecar) => sidecar.get(key, { consistency: 'ledger' })),
+      );
+      const held = this.world.sidecars.map((sidecar) => sidecar.held(key));
+      const all = this.contract.mirror === 'all' ? [...read, ...held] : read;
+      if (new Set(all.map(String)).size > 1) found.push(key);
+    }
+    return found;
   }
 }
 

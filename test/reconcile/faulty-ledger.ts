@@ -35,6 +35,8 @@ export class FaultyLedger implements Ledger {
   faults: Faults = NO_FAULTS;
   /** No connection. */
   away = false;
+  /** What the server refuses, and how. */
+  refuses: (sent: Sent) => LedgerFault | undefined = () => undefined;
   /** The next of these go wrong as told, one after the other. */
   readonly script: {
     readonly operation: Sent['operation'];
@@ -78,6 +80,13 @@ export class FaultyLedger implements Ledger {
     return this.sent.map(({ operation }) => operation);
   }
 
+  /** Pushes sent, oldest first. */
+  pushes(): PushRequest[] {
+    return this.sent
+      .filter(({ operation }) => operation === 'push')
+      .map(({ request }) => request as PushRequest);
+  }
+
   async #carry<R>(
     operation: Sent['operation'],
     at: PartitionName | undefined,
@@ -92,6 +101,8 @@ export class FaultyLedger implements Ledger {
     const { lostRequests, lostAnswers, duplicates, delayMs } = this.faults;
     if (fate === 'lose-request' || this.#random() < lostRequests) return never();
     if (typeof fate === 'string' && fate !== 'lose-answer') throw new LedgerError(fate, fate);
+    const refused = this.refuses(sent);
+    if (refused !== undefined) throw new LedgerError(refused, `refused: ${refused}`);
     await this.#wait(delayMs);
     const reply = await act();
     // A copy of the same bytes that comes later, when others may have been there meanwhile.

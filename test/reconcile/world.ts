@@ -16,6 +16,8 @@ import { EmbeddedLedger } from '../../src/ledger/embedded/embedded-ledger.ts';
 import { createReconciliation, type Reconciliation } from '../../src/reconcile/reconciliation.ts';
 import type { Flags, ReconcileSettings } from '../../src/reconcile/settings.ts';
 import type { LedgerAck } from '../../src/ledger/ledger.ts';
+import { murmur3, placementOf } from '../../src/ledger/placement.ts';
+import type { LedgerRecord } from '../../src/ledger/record.ts';
 import type { Scheduler } from '../../src/resilience/scheduler.ts';
 import { contractOf, optionsWith } from '../core/fixtures.ts';
 import { FaultyLedger } from './faulty-ledger.ts';
@@ -63,6 +65,19 @@ export class World {
 
   async pass(ms: number): Promise<void> {
     await this.time.pass(ms);
+  }
+
+  /** As the ledger has a key. */
+  record(key: string, namespace = 'default'): LedgerRecord | undefined {
+    const { partitions } = SETTINGS;
+    const { partition } = placementOf(murmur3(text.encode(key)), partitions, SETTINGS.buckets);
+    return this.ledger.image().partitions.get(`${partition}:${namespace}`)?.records.get(key);
+  }
+
+  /** Its live values there, sorted. */
+  values(key: string, namespace = 'default'): string[] {
+    const siblings = this.record(key, namespace)?.siblings ?? [];
+    return siblings.map(({ value }) => Buffer.from(value).toString()).sort();
   }
 
   check(): void {

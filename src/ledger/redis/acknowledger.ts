@@ -56,7 +56,6 @@ export class Acknowledger {
       this.#connection.refresh();
       throw new LedgerError('unavailable', 'The ledger has no master for this partition');
     }
-    const { stream } = master;
     let reply: unknown;
     try {
       // It may stand behind a wait.
@@ -67,8 +66,11 @@ export class Acknowledger {
       this.#connection.refresh();
       throw error;
     }
+    // The one the reply has just come over.
+    const { stream } = master;
     if ((await this.#waited(master, ack)) !== stream) {
-      throw new LedgerError('unavailable', 'The connection to the ledger broke before it confirmed');
+      const broke = 'The connection to the ledger broke before it confirmed';
+      throw new LedgerError('unavailable', broke);
     }
     return reply;
   }
@@ -109,11 +111,12 @@ export class Acknowledger {
     }
     const reached = Array.isArray(reply) ? reply[0] : reply;
     if (typeof reached !== 'number') {
-      throw new LedgerError('nonsense', `The ledger answered ${command} with something else than a number`);
+      throw new LedgerError('nonsense', `The ledger answered ${command} without a number`);
     }
     if (reached < ENOUGH) {
-      const what = ack === 'replicated' ? 'no replica has confirmed it' : 'its disk has not confirmed it';
-      throw new LedgerError('timeout', `The push was applied, but ${what} within ${this.#timeoutMs} ms`);
+      const who = ack === 'replicated' ? 'no replica' : 'no disk';
+      const late = `${who} has confirmed it within ${this.#timeoutMs} ms`;
+      throw new LedgerError('timeout', `The push was applied, but ${late}`);
     }
     return stream;
   }
@@ -125,7 +128,7 @@ function explained(error: unknown): unknown {
     case 'unknown-command':
       return misconfigured('ledgerAck fsynced needs Redis 7.2 or newer, which has WAITAOF');
     case 'no-append-only-file':
-      return misconfigured('ledgerAck fsynced needs an append-only file: set appendonly yes in Redis');
+      return misconfigured('ledgerAck fsynced needs an append-only file: set appendonly yes');
     default:
       return error;
   }

@@ -9,6 +9,58 @@
 begin()
 local cursorSeq, cursorChain, batch, retire, compared = read('>dc16dBB', ARGV[4])
 local stands = standing(cursorSeq, cursorChain)
+
+-- Whether a key of this partition was lost while others stayed, as by eviction, or changed by
+-- somebody else.
+local function isCorrupt()
+  local records = call('HLEN', KEY_R)
+  return records ~= call('ZCARD', KEY_X) or records ~= live + tombstones
+    or call('HLEN', KEY_O) ~= ownerCount or (rootCount > 0 and call('STRLEN', KEY_D) == 0)
+end
+
+local function eachRecord(visit)
+  local after, visited = '0', {}
+  repeat
+    local page = call('HSCAN', KEY_R, after, 'COUNT', 100)
+    for at = 1, #page[2], 2 do
+      local id = page[2][at]
+      if not visited[id] then
+        visited[id] = true
+        visit(id, readRecord(page[2][at + 1]))
+      end
+    end
+    after = page[1]
+  until after == '0'
+end
+
+-- Makes everything that follows from the records follow from those that are left. The history is
+-- another one from here on: everybody must compare what they hold.
+local function rebuild()
+  local readable = true
+  eachRecord(function(_, record) readable = readable and record ~= nil end)
+  if not readable then return end
+  live, tombstones, rootCount, rootHigh, rootLow = 0, 0, 0, 0, 0
+  ownerCount = #allOwners()
+  for actor in pairs(owners) do
+    local by = owner(actor)
+    by.count, by.high, by.low, by.changed = 0, 0, 0, not by.absent
+  end
+  call('UNLINK', KEY_D, KEY_X)
+  eachRecord(function(id, record)
+    count(record, 1)
+    for _, sibling in ipairs(record.siblings) do add(sibling, record.bucket, 1) end
+    -- The next sweep finds out.
+    scores[id] = now
+  end)
+  if seq > 0 then chain = sub(redis.sha1hex(chain .. 'rebuilt'), 1, 16) end
+  beginEpoch(epoch + 1)
+end
+
+local corrupt = isCorrupt()
+if corrupt then
+  rebuild()
+  stands = DIVERGED
+end
 local forgotBatch = owner(CALLER).batch < batch
 
 local owned, vouched = {}, {}
@@ -36,13 +88,11 @@ for _, actor in ipairs(retire == 1 and OURS_LIST or vouched) do
   if retire == 1 then entry.seen, entry.retiredAt = 0, now end
 end
 
-local records = call('HLEN', KEY_R)
-local corrupt = records ~= call('ZCARD', KEY_X) or records ~= live + tombstones
 commit()
 return {
   state(),
-  pack('>BBBI4I4I4I4I4', stands <= BEHIND and stands or 2, corrupt and 1 or 0, forgotBatch and 1 or 0,
-    live, tombstones, rootCount, rootHigh, rootLow),
+  pack('>BBBI4I4I4I4I4', stands <= BEHIND and stands or 2, corrupt and 1 or 0,
+    forgotBatch and 1 or 0, live, tombstones, rootCount, rootHigh, rootLow),
   concat(vouched),
   concat(owned),
 }

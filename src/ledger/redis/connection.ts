@@ -27,6 +27,9 @@ const REDIRECTIONS_MAX = 5;
 const FAILOVER_RETRY_MS = 100;
 const SLOTS_REFRESH_MS = 5_000;
 
+/** One of these ends the first attempt; sentinels that cannot be reached bring an error only. */
+const OPENED_BY = ['ready', 'close', 'end', 'error'] as const;
+
 export type Argument = string | number | Buffer;
 type Client = Redis | Cluster;
 type Options = RedisOptions & { replyMapping: 'legacy' };
@@ -51,10 +54,10 @@ export class RedisConnection {
     this.#opened = new Promise((resolve) => {
       const opened = (): void => {
         this.#isOpening = false;
-        client.off('ready', opened).off('close', opened).off('end', opened);
+        for (const event of OPENED_BY) client.off(event, opened);
         resolve();
       };
-      client.once('ready', opened).once('close', opened).once('end', opened);
+      for (const event of OPENED_BY) client.on(event, opened);
     });
     client.on('ready', () => {
       this.#lastComplaint = undefined;

@@ -1,10 +1,10 @@
 -- Compares digests, and lists what is behind those that differ.
 --
--- ARGV  4 cells to compare, 12 bytes each, or ''   5 u8 what to list (0 nothing, 1 buckets, 2 actors),
---         then u16 each bucket or 8 each actor   6 after: a cursor of HSCAN, '' begins
---       7 f64 limit
--- Reply 1 state   2 u32 count, high, low: the root   3 u16 each differing bucket   4 next, '' at the end
---       5 items: id, dots by turns; a dot: 8 actor, f64 seq, u32 high, u32 low
+-- ARGV  4 cells to compare, 12 bytes each, or ''
+--       5 u8 what to list (0 nothing, 1 buckets, 2 actors), then u16 each bucket or 8 each actor
+--       6 after: a cursor of HSCAN, '' begins   7 f64 limit
+-- Reply 1 state   2 u32 count, high, low: the root   3 u16 each differing bucket
+--       4 next, '' at the end   5 items: id, dots by turns; a dot: 8 actor, f64 seq, u32 high, low
 local BUCKETS, ACTORS = 1, 2
 local NO_CELL = rep('\0', 12)
 

@@ -43,6 +43,7 @@ function check(info: string): void {
   if (policy === undefined || policy === 'noeviction' || limit === 0) return;
   throw new LedgerError(
     'misconfigured',
-    `The ledger would lose values without a word when its memory is full: its maxmemory-policy is ${policy}; set noeviction`,
+    'The ledger would lose values without a word when its memory is full: ' +
+      `its maxmemory-policy is ${policy}; set noeviction`,
   );
 }

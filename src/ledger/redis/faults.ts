@@ -21,8 +21,15 @@ const FAULTS_BY_CODE: Readonly<Record<string, LedgerFault>> = {
   UNKILLABLE: 'unavailable',
 };
 
-/** Error replies without a code of their own that tell of a server that cannot serve us. */
-const MISCONFIGURED = /unknown command|DB index is out of range|AUTH.*without any password|cluster support disabled/i;
+/** Error replies without a code of their own that an operator must do something about. */
+const MISCONFIGURED: readonly RegExp[] = [
+  /unknown command/i,
+  /DB index is out of range/,
+  // What is longer than a password is not even read from somebody unknown.
+  /unauthenticated (multi)?bulk length/,
+  // NOPERM inside a script, before Redis 7.2.
+  /The user executing the script can't/,
+];
 
 /** It takes the first line of the scripts, their flags, for Lua. */
 const TOO_OLD = /Error compiling script.*'#'/;
@@ -41,7 +48,7 @@ export class RefusedError extends LedgerError {
   readonly complaint: Complaint | undefined;
 
   constructor(fault: LedgerFault, message: string) {
-    // Without the client's error as cause: it carries the command, values and all, and might be logged.
+    // Not with the client's error as cause: it carries the command, values and all, into logs.
     super(fault, `The ledger answered: ${message}`);
     this.complaint = COMPLAINTS.find(([pattern]) => pattern.test(message))?.[1];
   }
@@ -63,7 +70,7 @@ function faultOfMessage(error: unknown, message: string): LedgerFault {
   const code = /^[A-Z]+/.exec(message)?.[0] ?? '';
   const known = FAULTS_BY_CODE[code];
   if (known !== undefined) return known;
-  if (MISCONFIGURED.test(message)) return 'misconfigured';
+  if (MISCONFIGURED.some((pattern) => pattern.test(message))) return 'misconfigured';
   return isErrorReply(error) ? 'nonsense' : 'unavailable';
 }
 

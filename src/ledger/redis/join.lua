@@ -41,5 +41,6 @@ if highest < lowest then return { VERSION, pack('>BB', otherLowest, otherHighest
 
 call('HSET', KEY_M, 'partitions', partitions, 'buckets', buckets)
 callWith('HDEL', KEY_O, past)
-call('HSET', KEY_O, self, pack('>BdBBI4', 1, now, versionMin, versionMax, #ARGV[5]) .. ARGV[5] .. ARGV[6])
+local member = pack('>BdBBI4', 1, now, versionMin, versionMax, #ARGV[5]) .. ARGV[5] .. ARGV[6]
+call('HSET', KEY_O, self, member)
 return { JOINED, pack('>dB', now, highest), unpack(names) }

@@ -1,4 +1,4 @@
-/** What the adapter must be told. It parses nothing: URLs and files are the configuration's work. */
+/** What the adapter must be told. It parses nothing: URLs and files are the configuration's. */
 
 export interface RedisHost {
   readonly host: string;

@@ -7,6 +7,7 @@
 --       u8 version, f64 seen, f64 batch, f64 retiredAt, u32 count, u32 high, u32 low of its values
 -- ARGV  1 now in ms, '' for the server's clock   2 replication id, '' for the server's own
 --       3 caller: 8 actor, f64 epoch, 8 each predecessor
+-- Reply begins with state: f64 now, f64 epoch, f64 epochStartedAt, 16 chain, f64 seq of the tail
 --
 -- Numbers are doubles, so sums of u32 are exact and are taken modulo 2^32 by hand. Numbers become
 -- text only where Redis does it, with all their digits; Lua's own way loses them from 10^14. Actors
@@ -74,6 +75,8 @@ end
 -- The partition's numbers -------------------------------------------------------------------
 
 local now, epoch, epochStartedAt, seq, chain, live, tombstones, rootCount, rootHigh, rootLow
+-- Entries in KEY_O, so that a loss of the key is noticed.
+local ownerCount
 
 local function clock(tmax)
   if ARGV[1] ~= '' then return max(tonumber(ARGV[1]), tmax) end
@@ -88,22 +91,27 @@ local function replicationId()
   return type(info) == 'string' and string.match(info, 'master_replid:(%x+)') or ''
 end
 
+local function beginEpoch(number)
+  epoch, epochStartedAt = number, now
+  call('HSET', KEY_M, 'epoch', epoch, 'epochStartedAt', epochStartedAt)
+end
+
 local function begin()
   local m = call('HMGET', KEY_M, 'epoch', 'epochStartedAt', 'replid', 'seq', 'chain', 'tmax',
-    'live', 'tombstones', 'count', 'high', 'low')
+    'live', 'tombstones', 'count', 'high', 'low', 'owners')
   epoch, epochStartedAt = tonumber(m[1] or 0), tonumber(m[2] or 0)
   seq, chain = tonumber(m[4] or 0), m[5] or NO_CHAIN
   live, tombstones = tonumber(m[7] or 0), tonumber(m[8] or 0)
   rootCount, rootHigh, rootLow = tonumber(m[9] or 0), tonumber(m[10] or 0), tonumber(m[11] or 0)
+  ownerCount = tonumber(m[12] or 0)
   now = clock(tonumber(m[6] or 0))
   local replid = replicationId()
   if epoch == 0 or (replid ~= (m[3] or '') and replid ~= '') then
     -- Without its numbers a partition means nothing; what was in it will be pushed again.
     if epoch == 0 then call('UNLINK', KEY_R, KEY_D, KEY_X, KEY_L, KEY_O) end
     local term = floor((now / 1000 - TERM_ORIGIN_S) / TERM_S)
-    epoch = max(epoch, min(CALLER_EPOCH, term + TERMS_AHEAD_MAX), term) + 1
-    epochStartedAt = now
-    call('HSET', KEY_M, 'epoch', epoch, 'epochStartedAt', epochStartedAt, 'replid', replid)
+    beginEpoch(max(epoch, min(CALLER_EPOCH, term + TERMS_AHEAD_MAX), term) + 1)
+    call('HSET', KEY_M, 'replid', replid)
   end
 end
 
@@ -115,7 +123,9 @@ local owners = {}
 
 local function readOwner(bytes)
   local _, seen, batch, retiredAt, count, high, low = read('>BdddI4I4I4', bytes)
-  return { seen = seen, batch = batch, retiredAt = retiredAt, count = count, high = high, low = low }
+  return {
+    seen = seen, batch = batch, retiredAt = retiredAt, count = count, high = high, low = low,
+  }
 end
 
 -- `absent` while there is no entry.
@@ -129,9 +139,22 @@ local function owner(actor)
   return known
 end
 
+-- Every actor that has an entry.
+local function allOwners()
+  local actors, all = {}, call('HGETALL', KEY_O)
+  for at = 1, #all, 2 do
+    local high, low = tonumber(sub(all[at], 1, 8), 16), tonumber(sub(all[at], 9), 16)
+    local actor = pack('>I4I4', high, low)
+    owners[actor] = owners[actor] or readOwner(all[at + 1])
+    actors[#actors + 1] = actor
+  end
+  return actors
+end
+
 -- To be stored, whatever it was before.
 local function touched(actor)
   local entry = owner(actor)
+  if entry.absent then ownerCount = ownerCount + 1 end
   entry.absent, entry.changed = nil, true
   return entry
 end
@@ -160,15 +183,10 @@ local function isSilent(actor) return now - seenOf(actor) > terms.silenceMs end
 -- never taken out of them. Only `deadline` may differ from them; then it is `moved`.
 
 local function readSibling(bytes, at, version)
-  local actor, dotSeq, born, hlc, rank, deadline, ttlMs, flags, high, low, labelBytes, valueBytes, body
-  if version == 2 then
-    actor, dotSeq, born, hlc, rank, deadline, ttlMs, flags, high, low, labelBytes, valueBytes, body =
-      read('>c8dc16ddddBI4I4I4I4', bytes, at)
-  else
-    actor, dotSeq, born, hlc, deadline, ttlMs, flags, high, low, labelBytes, valueBytes, body =
-      read('>c8dc16dddBI4I4I4I4', bytes, at)
-    rank = hlc
-  end
+  local actor, dotSeq, born, hlc = read('>c8dc16d', bytes, at)
+  local rank = version == 2 and read('>d', bytes, at + 40) or hlc
+  local deadline, ttlMs, flags, high, low, labelBytes, valueBytes, body =
+    read('>ddBI4I4I4I4', bytes, version == 2 and at + 48 or at + 40)
   return {
     dot = sub(bytes, at, at + 15), actor = actor, seq = dotSeq, born = born, hlc = hlc, rank = rank,
     deadline = deadline, ttlMs = ttlMs, session = flags % 2 == 1, high = high, low = low,
@@ -181,7 +199,8 @@ local function labelOf(sibling) return sub(sibling.bytes, sibling.label, sibling
 
 -- nil: of a version that this script does not read.
 local function readRecord(bytes)
-  local version, _, bucket, siblingCount, contextCount, endCount, _, forgetAt = read('>BBHHHHHd', bytes)
+  local version, _, bucket, siblingCount, contextCount, endCount, _, forgetAt =
+    read('>BBHHHHHd', bytes)
   if version < 1 or version > 2 then return nil end
   local at = 21
   local context, covered = {}, {}
@@ -200,10 +219,11 @@ local function readRecord(bytes)
   local ends = {}
   for index = 1, endCount do
     local born, dot, reason, flags, by, deadline, keep, labelBytes
-    born, dot, reason, flags, by, deadline, keep, labelBytes, at = read('>c16c16BBc8ddI4', bytes, at)
+    born, dot, reason, flags, by, deadline, keep, labelBytes, at =
+      read('>c16c16BBc8ddI4', bytes, at)
     ends[index] = {
-      born = born, dot = dot, reason = reason, told = flags % 2 == 1, conflict = flags >= 2, by = by,
-      deadline = deadline, keep = keep, label = sub(bytes, at, at + labelBytes - 1),
+      born = born, dot = dot, reason = reason, by = by, told = flags % 2 == 1,
+      conflict = flags >= 2, deadline = deadline, keep = keep, label = sub(bytes, at, at + labelBytes - 1),
     }
     at = at + labelBytes
   end
@@ -219,7 +239,9 @@ local function writeSibling(sibling, version)
   local rank, rest = '', from + 48
   if sibling.version == 2 then rest = from + 56 end
   if version == 2 then rank = pack('>d', sibling.rank) end
-  return sub(bytes, from, from + 39) .. rank .. pack('>d', sibling.deadline) .. sub(bytes, rest, sibling.to)
+  return concat({
+    sub(bytes, from, from + 39), rank, pack('>d', sibling.deadline), sub(bytes, rest, sibling.to),
+  })
 end
 
 local function writeEnding(ending)
@@ -230,7 +252,9 @@ end
 
 local function writeRecord(record, version)
   local siblings, context, ends = record.siblings, record.context, record.ends
-  local parts = { pack('>BBHHHHHd', version, 0, record.bucket, #siblings, #context, #ends, 0, record.forgetAt) }
+  local parts = {
+    pack('>BBHHHHHd', version, 0, record.bucket, #siblings, #context, #ends, 0, record.forgetAt),
+  }
   for _, entry in ipairs(context) do
     parts[#parts + 1] = pack('>c8dd', entry.actor, entry.seq, entry.keep)
   end
@@ -291,9 +315,9 @@ local function addEnding(ends, added)
   local known = ends[at]
   local stands = (known.told or known.reason >= added.reason) and known or added
   ends[at] = {
-    born = added.born, dot = added.dot, reason = stands.reason, conflict = stands.conflict,
-    by = stands.by, told = known.told or added.told, deadline = added.deadline,
-    keep = max(known.keep, added.keep), label = added.label,
+    born = added.born, dot = added.dot, reason = stands.reason, by = stands.by,
+    told = known.told or added.told, conflict = known.conflict or added.conflict,
+    deadline = added.deadline, keep = max(known.keep, added.keep), label = added.label,
   }
 end
 
@@ -305,11 +329,6 @@ end
 local function isDue(sibling)
   if sibling.deadline + terms.slackMs >= now then return false end
   return lastsUntil(sibling) + terms.slackMs < now and isSilent(sibling.actor)
-end
-
--- Past its final deadline while its owner is alive, who alone may take it away.
-local function isLapsed(sibling)
-  return not sibling.session and sibling.deadline + terms.slackMs < now and not isSilent(sibling.actor)
 end
 
 -- The record without what silent owners left past its deadline; the same one where nothing is due.
@@ -362,7 +381,10 @@ local function bound(ends)
   return ends
 end
 
-local function siblingBefore(left, right) return before(left.actor, left.seq, right.actor, right.seq) end
+local function siblingBefore(left, right)
+  return before(left.actor, left.seq, right.actor, right.seq)
+end
+
 local function entryBefore(left, right) return actorBefore(left.actor, right.actor) end
 
 -- What nobody can still refer to: its horizon is past, no value of that run is here, and its actor
@@ -444,7 +466,8 @@ local function add(sibling, bucket, step)
   end
   local high, low = step * sibling.high, step * sibling.low
   cell[1], cell[2], cell[3] = cell[1] + step, cell[2] + high, cell[3] + low
-  rootCount, rootHigh, rootLow = rootCount + step, (rootHigh + high) % TWO_32, (rootLow + low) % TWO_32
+  rootCount = rootCount + step
+  rootHigh, rootLow = (rootHigh + high) % TWO_32, (rootLow + low) % TWO_32
   local by = touched(sibling.actor)
   by.count, by.high, by.low = by.count + step, (by.high + high) % TWO_32, (by.low + low) % TWO_32
 end
@@ -542,11 +565,13 @@ local function commit()
   local first = seq - #logged
   local logEntries = terms and format('%.0f', terms.logEntries)
   for index, entry in ipairs(logged) do
-    call('XADD', KEY_L, 'MAXLEN', '~', logEntries, format('%.0f-0', first + index), 'i', entry[1], 'c', entry[2])
+    call('XADD', KEY_L, 'MAXLEN', '~', logEntries, format('%.0f-0', first + index),
+      'i', entry[1], 'c', entry[2])
   end
   writeCells()
   writeRecords()
   writeOwners()
-  call('HSET', KEY_M, 'tmax', now, 'seq', seq, 'chain', chain, 'live', live, 'tombstones', tombstones,
+  call('HSET', KEY_M, 'tmax', now, 'seq', seq, 'chain', chain,
+    'live', live, 'tombstones', tombstones, 'owners', ownerCount,
     'count', rootCount, 'high', rootHigh, 'low', rootLow)
 end

@@ -59,17 +59,13 @@ elseif stands == GAP or stands == DIVERGED then
 end
 if cursorSeq == 0 then cursorChain = NO_CHAIN end
 
-local ids = { unpack(ARGV, 5) }
+local ids = {}
+for at = 5, #ARGV do ids[#ids + 1] = ARGV[at] end
 local wanted = recordsOf(ids)
 for index, bytes in ipairs(wanted) do wanted[index] = bytes or '' end
 
 local heard = {}
-local all = call('HGETALL', KEY_O)
-for at = 1, #all, 2 do
-  local high, low = tonumber(sub(all[at], 1, 8), 16), tonumber(sub(all[at], 9), 16)
-  local actor = pack('>I4I4', high, low)
-  owners[actor] = readOwner(all[at + 1])
-  heard[#heard + 1] = pack('>c8d', actor, seenOf(actor))
-end
+for _, actor in ipairs(allOwners()) do heard[#heard + 1] = pack('>c8d', actor, seenOf(actor)) end
 commit()
-return { state(), pack('>Bddc16', status, epoch, cursorSeq, cursorChain), changes, wanted, concat(heard) }
+local cursor = pack('>Bddc16', status, epoch, cursorSeq, cursorChain)
+return { state(), cursor, changes, wanted, concat(heard) }

@@ -7,7 +7,7 @@
 -- Reply 1 state   2 u8 stale   3 codes, a byte each (0 applied, 1 duplicate, 2 joined, 3 closed,
 --         4 expired, 5 held, 6 clock-ahead, 7 duplicate-dot, 8 unreadable)
 --       4… for codes 2 to 5: the record, '' where there is none
-local APPLIED, DUPLICATE, JOINED, CLOSED, EXPIRED_CODE, HELD, CLOCK_AHEAD, DUPLICATE_DOT, UNREADABLE =
+local APPLIED, DUPLICATE, JOINED, CLOSED, PAST, HELD, CLOCK_AHEAD, DUPLICATE_DOT, UNREADABLE =
   0, 1, 2, 3, 4, 5, 6, 7, 8
 local LWW, SIBLINGS, FIRST_WINS, COUNTER = 0, 1, 3, 4
 -- A hybrid clock counts 4096ths of a millisecond from 2020-01-01.
@@ -17,7 +17,8 @@ begin()
 readTerms(ARGV[4])
 local batch, version, rejoining = read('>dBB', ARGV[5])
 local pusher = owner(CALLER)
-if rejoining == 0 and pusher.seen > 0 and now - seenOf(CALLER) > terms.autonomyMs + terms.slackMs then
+local silence = now - seenOf(CALLER)
+if rejoining == 0 and pusher.seen > 0 and silence > terms.autonomyMs + terms.slackMs then
   commit()
   return { state(), '\1', '' }
 end
@@ -45,6 +46,12 @@ local function best(siblings, wins, born)
   return found
 end
 
+-- Past its final deadline while its owner is alive, who alone may take it away.
+local function isLapsed(sibling)
+  if sibling.session or sibling.deadline + terms.slackMs >= now then return false end
+  return not isSilent(sibling.actor)
+end
+
 local function hasBorn(siblings, born)
   for _, sibling in ipairs(siblings) do
     if sibling.born == born then return true end
@@ -57,7 +64,8 @@ local function refusal(x, y)
   for _, sibling in ipairs(y.siblings) do
     local known = x.held[sibling.dot]
     if known == nil then
-      if floor(sibling.hlc / HLC_TICKS) + HLC_ORIGIN_MS > now + terms.maxSkewMs then return CLOCK_AHEAD end
+      local wall = floor(sibling.hlc / HLC_TICKS) + HLC_ORIGIN_MS
+      if wall > now + terms.maxSkewMs then return CLOCK_AHEAD end
     elseif known.high ~= sibling.high or known.low ~= sibling.low then
       return DUPLICATE_DOT
     end
@@ -285,7 +293,9 @@ end
 
 local function scoreAfterPush(record)
   local score = #record.siblings == 0 and record.forgetAt or math.huge
-  for _, sibling in ipairs(record.siblings) do score = min(score, sibling.deadline + terms.slackMs) end
+  for _, sibling in ipairs(record.siblings) do
+    score = min(score, sibling.deadline + terms.slackMs)
+  end
   for _, ending in ipairs(record.ends) do
     if not ending.told then score = min(score, now + terms.silenceMs) end
   end
@@ -306,6 +316,7 @@ local function codeOf(y, siblings, ends, changed)
 end
 
 local NOTHING = { siblings = EMPTY, held = EMPTY, context = EMPTY, covered = EMPTY, ends = EMPTY }
+
 -- The code, and the record's bytes for those codes that carry it.
 local function pushRecord(id, bytes, known)
   local found
@@ -333,7 +344,8 @@ local function pushRecord(id, bytes, known)
   local ends = endsAfter(left, heard, kept, gone, losers, lapsed)
   local changed, after = differs(x, kept, context, ends), x
   if changed then
-    after = finish({ siblings = kept, context = context, ends = ends, bucket = (found or y).bucket })
+    local bucket = (found or y).bucket
+    after = finish({ siblings = kept, context = context, ends = ends, bucket = bucket })
     after.bytes = writeRecord(after, version)
     if #after.siblings == 0 and after.forgetAt <= now then
       changed = found ~= nil
@@ -343,7 +355,7 @@ local function pushRecord(id, bytes, known)
       scores[id] = scoreAfterPush(after)
     end
   end
-  local code = heard ~= y and EXPIRED_CODE or codeOf(y, after.siblings, after.ends, changed)
+  local code = heard ~= y and PAST or codeOf(y, after.siblings, after.ends, changed)
   if code == APPLIED or code == DUPLICATE then return code end
   if found == nil and not stored[id] then return code, '' end
   return code, after.bytes

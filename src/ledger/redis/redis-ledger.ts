@@ -11,7 +11,7 @@ import type {
 import { LedgerError } from '../ledger.ts';
 import { Acknowledger } from './acknowledger.ts';
 import { type Argument, RedisConnection } from './connection.ts';
-import { evaluate } from './evaluate.ts';
+import { evaluate, type Send } from './evaluate.ts';
 import { checkEviction } from './eviction.ts';
 import type { RedisLedgerOptions } from './options.ts';
 import { type Script, SCRIPTS } from './scripts.ts';
@@ -54,7 +54,9 @@ export class RedisLedger implements Ledger {
     return this.#answer(SCRIPTS.join, args, joinReply);
   }
 
-  async push(at: PartitionName, request: PushRequest, ack: LedgerAck = 'applied'): Promise<PushReply> {
+  async push(
+    at: PartitionName, request: PushRequest, ack: LedgerAck = 'applied',
+  ): Promise<PushReply> {
     const endsOnly = request.records.every(({ siblings }) => siblings.length === 0);
     const script = endsOnly ? SCRIPTS.end : SCRIPTS.push;
     const args = this.#arguments(tagOf(at), request.caller, pushArguments(request));
@@ -102,8 +104,8 @@ export class RedisLedger implements Ledger {
     script: Script, args: readonly Argument[], decode: (reply: unknown) => Reply,
   ): Promise<Reply> {
     this.#mustBeOpen();
-    const connection = this.#connection;
-    return decoded(await evaluate((name, sent) => connection.call(name, sent), script, args), decode);
+    const send: Send = (command, sent) => this.#connection.call(command, sent);
+    return decoded(await evaluate(send, script, args), decode);
   }
 
   #mustBeOpen(): void {
@@ -120,6 +122,7 @@ function decoded<Reply>(reply: unknown, decode: (reply: unknown) => Reply): Repl
     return decode(reply);
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
-    throw new LedgerError('nonsense', `Cannot read the ledger's reply: ${message}`, { cause: error });
+    const told = `Cannot read the ledger's reply: ${message}`;
+    throw new LedgerError('nonsense', told, { cause: error });
   }
 }

@@ -4,8 +4,8 @@
 -- Reply 1 state   2 u8 more, u32 forgotten   3 removed: 8 actor, u32 count, high, low, each
 --       4 ended: id, and a record that holds nothing but the endings, by turns
 local OWN = 0
--- A candidate that remains is not looked at again for this long.
-local AGAIN_MS = 1000
+-- How far ahead of their scores a sweep looks at records.
+local SIGHT_MS = 1000
 
 begin()
 readTerms(ARGV[4])
@@ -43,30 +43,32 @@ local function withoutOrphans(id, record)
     ends[index] = ending
   end
   if #told == 0 then return rest end
-  local report = { siblings = EMPTY, context = EMPTY, ends = told, bucket = record.bucket, forgetAt = 0 }
+  local report = { siblings = EMPTY, context = EMPTY, ends = told, bucket = 0, forgetAt = 0 }
   ended[#ended + 1], ended[#ended + 2] = id, writeRecord(report, 2)
   return { siblings = rest.siblings, context = rest.context, ends = ends, bucket = record.bucket }
 end
 
 local function dueAt(sibling)
-  -- Its owner's own sweep must find it.
-  if isLapsed(sibling) then return now end
-  return max(lastsUntil(sibling) + terms.slackMs, seenOf(sibling.actor) + terms.silenceMs)
+  local due = lastsUntil(sibling) + terms.slackMs
+  if not sibling.session then return due end
+  return max(due, seenOf(sibling.actor) + terms.silenceMs)
 end
 
+-- What was looked at in vain goes behind what was not, and stays within sight: nobody's sweep hides
+-- from another what only that one may take away.
 local function scoreAfterSweep(record)
   local score = #record.siblings == 0 and record.forgetAt or math.huge
   for _, sibling in ipairs(record.siblings) do score = min(score, dueAt(sibling)) end
   for _, ending in ipairs(record.ends) do
     if not ending.told then score = min(score, seenOf(sub(ending.dot, 1, 8)) + terms.silenceMs) end
   end
-  return max(now + AGAIN_MS, score)
+  return max(now + SIGHT_MS, score)
 end
 
 local function sweepRecord(id, bytes)
   local found = readRecord(bytes)
   if found == nil then
-    scores[id] = now + AGAIN_MS
+    scores[id] = now + SIGHT_MS
     return
   end
   local after = scope == OWN and withoutOwn(found) or withoutOrphans(id, found)
@@ -86,12 +88,14 @@ local function sweepRecord(id, bytes)
   end
 end
 
-local ids = call('ZRANGEBYSCORE', KEY_X, '-inf', now, 'LIMIT', 0, limit)
+local ids = call('ZRANGEBYSCORE', KEY_X, '-inf', now + SIGHT_MS, 'LIMIT', 0, limit)
 for index, bytes in ipairs(recordsOf(ids)) do
   if bytes then sweepRecord(ids[index], bytes) end
 end
 
 local gone = {}
-for actor, sum in pairs(removed) do gone[#gone + 1] = pack('>c8I4I4I4', actor, sum[1], sum[2], sum[3]) end
+for actor, sum in pairs(removed) do
+  gone[#gone + 1] = pack('>c8I4I4I4', actor, sum[1], sum[2], sum[3])
+end
 commit()
 return { state(), pack('>BI4', #ids == limit and 1 or 0, forgotten), concat(gone), ended }

@@ -10,8 +10,10 @@ import type {
 } from '../ledger.ts';
 import { decodeRecord, encodeRecord, RECORD_VERSION } from '../record.ts';
 
-const POLICIES: readonly ConflictPolicy[] = ['lww', 'siblings', 'ownerWins', 'firstWins', 'counter'];
-const PUSH_CODES: readonly PushCode[] = [
+export const POLICIES: readonly ConflictPolicy[] = [
+  'lww', 'siblings', 'ownerWins', 'firstWins', 'counter',
+];
+export const PUSH_CODES: readonly PushCode[] = [
   'applied', 'duplicate', 'joined', 'closed', 'expired', 'held', 'clock-ahead', 'duplicate-dot',
   'unreadable',
 ];

@@ -24,10 +24,11 @@ export function addEnding(ends: Ending[], added: Ending): void {
     return;
   }
   const before = ends[at]!;
-  const { reason, by, conflict } = before.told || !outranks(added, before) ? before : added;
+  const { reason, by } = before.told || !outranks(added, before) ? before : added;
   ends[at] = {
-    ...added, reason, by, conflict,
+    ...added, reason, by,
     told: before.told || added.told,
+    conflict: before.conflict || added.conflict,
     until: Math.max(before.until, added.until),
   };
 }

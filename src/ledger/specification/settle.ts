@@ -2,10 +2,10 @@
 import type { CoveredActor, Ending, LedgerRecord, Sibling } from '../record.ts';
 import { bounded, droppedPast } from './endings.ts';
 import { isSilent, seenOf } from './owners.ts';
-import { effectiveDeadline, isLapsed, type Turn } from './turn.ts';
+import { effectiveDeadline, type Turn } from './turn.ts';
 
-/** A candidate of a sweep that remains is not looked at again for this long. */
-const SWEPT_AGAIN_MS = 1000;
+/** How far ahead of their scores a sweep looks at records. */
+export const SWEEP_SIGHT_MS = 1000;
 
 export interface Unsettled {
   readonly siblings: readonly Sibling[];
@@ -57,6 +57,10 @@ export function scoreAfterPush(record: LedgerRecord, { now, terms }: Turn): numb
   return score;
 }
 
+/**
+ * What a sweep has looked at in vain goes behind what it has not looked at, and stays within its
+ * sight: nobody's sweep hides from another what only that one may take away.
+ */
 export function scoreAfterSweep(record: LedgerRecord, turn: Turn): number {
   const { partition, now, terms } = turn;
   let score = record.siblings.length === 0 ? record.forgetAt : Infinity;
@@ -64,15 +68,12 @@ export function scoreAfterSweep(record: LedgerRecord, turn: Turn): number {
   for (const { told, dot } of record.ends) {
     if (!told) score = Math.min(score, seenOf(partition, dot.actor) + terms.silenceMs);
   }
-  return Math.max(now + SWEPT_AGAIN_MS, score);
+  return Math.max(now + SWEEP_SIGHT_MS, score);
 }
 
 function dueAt(sibling: Sibling, turn: Turn): number {
-  const { partition, now, terms } = turn;
-  // Its owner's own sweep must find it.
-  if (isLapsed(sibling, turn)) return now;
-  return Math.max(
-    effectiveDeadline(sibling, turn) + terms.slackMs,
-    seenOf(partition, sibling.dot.actor) + terms.silenceMs,
-  );
+  const { partition, terms } = turn;
+  const due = effectiveDeadline(sibling, turn) + terms.slackMs;
+  if (!sibling.session) return due;
+  return Math.max(due, seenOf(partition, sibling.dot.actor) + terms.silenceMs);
 }

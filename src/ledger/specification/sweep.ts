@@ -11,7 +11,7 @@ import { plus } from './digest.ts';
 import { endDue } from './end-due.ts';
 import { isSilent } from './owners.ts';
 import { begin, change, forget, type Partition, type Server, stateOf } from './partition.ts';
-import { isForgettable, scoreAfterSweep, settled } from './settle.ts';
+import { isForgettable, scoreAfterSweep, settled, SWEEP_SIGHT_MS } from './settle.ts';
 import { type Turn, turnOf } from './turn.ts';
 
 interface Outcome {
@@ -25,7 +25,7 @@ export function sweep(partition: Partition, server: Server, request: SweepReques
   const now = begin(partition, caller.epoch, server);
   const turn = turnOf(partition, now, caller, terms);
   const outcome: Outcome = { ended: [], removed: new Map(), forgotten: 0 };
-  const candidates = partition.expiry.due(now, limit);
+  const candidates = partition.expiry.due(now + SWEEP_SIGHT_MS, limit);
   for (const id of candidates) {
     const before = partition.records.get(id);
     if (before === undefined) continue;

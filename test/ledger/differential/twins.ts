@@ -192,7 +192,7 @@ export class Twins {
       raw('HGETALL', o!),
     ]);
     return {
-      meta: Object.fromEntries(pairs(meta).map(([name, value]) => [name, value.toString()])),
+      meta: Object.fromEntries(pairs(meta).map(([name, value]) => [name, wordOrNumber(name, value)])),
       records: sorted(pairs(records).map(([id, bytes]) => [id, plain(decodeRecord(bytes))])),
       cells: cellsOf(cells as Buffer | null),
       scores: sorted(pairs(scores).map(([id, score]) => [id, Number(score.toString())])),
@@ -214,8 +214,7 @@ export class Twins {
     const ids = [...partition.records.keys()];
     return {
       meta: {
-        replid, chain,
-        ...Object.fromEntries(Object.entries(numbers).map(([name, value]) => [name, String(value)])),
+        replid, chain, ...numbers, owners: partition.owners.size,
       },
       records: sorted([...partition.records].map(([id, record]) => [id, plain(record)])),
       cells: cells.map(({ count, high, low }) => [count, high, low]),
@@ -252,6 +251,11 @@ export class Twins {
   #tally(what: string): void {
     this.seen.set(what, (this.seen.get(what) ?? 0) + 1);
   }
+}
+
+function wordOrNumber(name: string, value: Buffer): string | number {
+  const text = value.toString();
+  return name === 'replid' || name === 'chain' ? text : Number(text);
 }
 
 type LogItem = [Buffer, [Buffer, Buffer, Buffer, Buffer]];

@@ -6,8 +6,8 @@ import { drain } from './drain.ts';
 import { hash53, keyOf } from './state-key.ts';
 import { type Action, type Deed, type Name, newWorld, type Setting, step, type World } from './world.ts';
 
-/** How often each thing may happen in one schedule. Not named: as often as it can. */
-export type Budget = Readonly<Partial<Record<Action['does'], number>>>;
+/** How often each thing may happen in one schedule, by name (`A write`). Not named: never. */
+export type Budget = Readonly<Record<string, number>>;
 
 const DEEDS: readonly Deed[] = [
   'write', 'write-blind', 'renew', 'end', 'delete', 'push', 'push-unanswered', 'push-delayed',
@@ -29,10 +29,14 @@ export interface Searched {
   readonly found: Found | undefined;
 }
 
-interface Node {
+/** How a world came about. Worlds themselves are kept only while they are looked at. */
+interface Step {
+  readonly before: Step | undefined;
+  readonly action: Action;
+}
+interface Reached {
   readonly world: World;
-  readonly parent: Node | undefined;
-  readonly action: Action | undefined;
+  readonly last: Step | undefined;
   readonly used: Budget;
 }
 
@@ -47,47 +51,53 @@ export interface SearchOptions {
 
 export function search(options: SearchOptions): Searched {
   const { setting, budget, depthMax, statesMax, drainEvery } = options;
+  const actions = ACTIONS.filter((action) => budget[nameOfAction(action)] !== undefined);
   const seen = new Set<number>();
-  let level: Node[] = [{ world: newWorld(), parent: undefined, action: undefined, used: {} }];
+  let level: Reached[] = [{ world: newWorld(), last: undefined, used: {} }];
   for (let depth = 1; depth <= depthMax; depth++) {
-    const next: Node[] = [];
-    for (const node of level) {
-      for (const action of ACTIONS) {
-        const used = spent(node.used, budget, action);
+    const next: Reached[] = [];
+    for (const { world: from, last: before, used: usedBefore } of level) {
+      for (const action of actions) {
+        const used = spent(usedBefore, budget, action);
         if (used === undefined) continue;
-        const world = step(node.world, action, setting);
+        const world = step(from, action, setting);
         if (world === undefined) continue;
         const key = hash53(keyOf(world) + JSON.stringify(used));
         if (seen.has(key)) continue;
         seen.add(key);
-        const child: Node = { world, parent: node, action, used };
+        const last: Step = { before, action };
         const violation =
           world.violation ?? (seen.size % drainEvery === 0 ? drain(world, setting) : undefined);
         if (violation !== undefined) {
-          return { states: seen.size, depth, found: { schedule: scheduleOf(child), violation } };
+          return { states: seen.size, depth, found: { schedule: scheduleOf(last), violation } };
         }
         if (seen.size >= statesMax) return { states: seen.size, depth, found: undefined };
-        next.push(child);
+        next.push({ world, last, used });
       }
     }
+    if (next.length === 0) return { states: seen.size, depth, found: undefined };
     level = next;
   }
   return { states: seen.size, depth: depthMax, found: undefined };
 }
 
-function spent(used: Budget, budget: Budget, { does }: Action): Budget | undefined {
-  const limit = budget[does];
-  if (limit === undefined) return used;
-  const times = (used[does] ?? 0) + 1;
-  return times > limit ? undefined : { ...used, [does]: times };
+/** What is left of a budget; undefined: nothing. In the order of names, to be compared as text. */
+function spent(used: Budget, budget: Budget, action: Action): Budget | undefined {
+  const name = nameOfAction(action);
+  const limit = budget[name] ?? 0;
+  if (limit === Infinity) return used;
+  const times = (used[name] ?? 0) + 1;
+  if (times > limit) return undefined;
+  if (times > 1) return { ...used, [name]: times };
+  return Object.fromEntries(Object.entries({ ...used, [name]: times }).sort());
 }
 
-function scheduleOf(node: Node): string {
-  const actions: string[] = [];
-  for (let at: Node | undefined = node; at?.action !== undefined; at = at.parent) {
-    actions.unshift(nameOfAction(at.action));
+function scheduleOf(last: Step): string {
+  const names: string[] = [];
+  for (let at: Step | undefined = last; at !== undefined; at = at.before) {
+    names.unshift(nameOfAction(at.action));
   }
-  return actions.join('; ');
+  return names.join('; ');
 }
 
 export function nameOfAction(action: Action): string {

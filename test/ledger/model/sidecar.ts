@@ -348,10 +348,9 @@ export function merged(
   // What it has ended is not known there, or has come back: told again.
   const remains = sidecar.tombstone;
   if (remains !== undefined && sidecar.flight === undefined) {
-    const lost = Object.entries(remains.context).some(
-      ([actor, seq]) => siblings.some(({ dot }) => dot.actor === actor && dot.seq <= seq),
-    );
-    if (lost) next = { ...next, changed: true };
+    const isHeld = (dot: Dot) => sidecar.values.some((value) => sameDot(value.dot, dot));
+    const back = siblings.some(({ dot }) => covers(remains.context, dot) && !isHeld(dot));
+    if (back) next = { ...next, changed: true };
   }
   for (const value of gone) {
     const { born, dot, deadline, seen } = value;

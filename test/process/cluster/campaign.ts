@@ -44,6 +44,7 @@ const AUTONOMY_MS = 2_000;
 /** Until everybody agrees; a guard against never, not a measure of speed. */
 const REST_MAX_MS = 60_000;
 const LOOK_MS = 250;
+const LOG_LINES = 30;
 
 const POLICIES: readonly ReadNamespace[] = [
   { name: 'latest', policy: 'lww' },
@@ -90,6 +91,8 @@ function namespace(conflict: ConflictPolicy, more: string): string {
 export class ClusterCampaign {
   readonly history = new History();
   readonly wrong: string[] = [];
+  /** Where something is wrong: what each sidecar says of itself, and its last log lines. */
+  readonly evidence: string[] = [];
   figures: Figures | undefined;
   readonly #settings: CampaignSettings;
   readonly #plan: Plan;
@@ -127,6 +130,7 @@ export class ClusterCampaign {
       ...neighbours.flatMap(({ wrong }) => wrong),
     );
     this.figures = this.#figuresOf(neighbours, rest, rest.span.to - workedAt);
+    if (this.wrong.length > 0) await this.#gatherEvidence(fleet);
     for (const neighbour of neighbours) neighbour.close();
     await fleet.close();
     this.wrong.push(...fleet.wrong);
@@ -266,6 +270,16 @@ export class ClusterCampaign {
       policies: new Map(POLICIES.map(({ name, policy }) => [name, policy])),
       span: { from, to: performance.now() },
     };
+  }
+
+  async #gatherEvidence(fleet: Fleet): Promise<void> {
+    for (let index = 0; index < fleet.size; index++) {
+      const { actor, ledger, rounds } = await documentOf(await fleet.urlOf(index), '/v1/status');
+      this.evidence.push(
+        `sidecar ${index} (${actor}): ${JSON.stringify({ ledger, rounds })}`,
+        ...fleet.logOf(index).trimEnd().split('\n').slice(-LOG_LINES),
+      );
+    }
   }
 
   #figuresOf(neighbours: readonly Neighbour[], rest: Rest, toRestMs: number): Figures {

@@ -5,6 +5,8 @@
 import { TcpProxy } from '../../servers/tcp-proxy.ts';
 import { scratchDirectory, type Sidecar, start } from '../support.ts';
 
+const LOG_SHOWN = 2_000;
+
 interface Member {
   readonly dataDirectory: string;
   readonly link: TcpProxy | undefined;
@@ -63,20 +65,22 @@ export class Fleet {
 
   async start(index: number): Promise<void> {
     const member = this.#members[index]!;
-    member.sidecar = await start({
+    const sidecar = await start({
       dataDirectory: member.dataDirectory,
       configuration: this.#configuration,
       environment: { LEASEHOLD_NAME: `s${index}`, LEASEHOLD_LEDGER_URL: member.ledgerUrl },
     });
-    void member.sidecar.ended.then(({ code, signal }) => {
-      const asked = signal === 'SIGKILL' || (code === 0 && member.sidecar === undefined);
-      if (!asked) this.wrong.push(`sidecar ${index} ended by itself with ${code ?? signal}: ${this.logOf(index)}`);
+    member.sidecar = sidecar;
+    void sidecar.ended.then(({ code, signal }) => {
+      if (member.sidecar !== sidecar) return;
+      const log = sidecar.err().slice(-LOG_SHOWN);
+      this.wrong.push(`sidecar ${index} ended by itself with ${code ?? signal}: ${log}`);
     });
-    member.up.resolve(member.sidecar.url);
+    member.up.resolve(sidecar.url);
   }
 
   logOf(index: number): string {
-    return this.#members[index]!.sidecar?.err().slice(-2_000) ?? '';
+    return this.#members[index]!.sidecar?.err() ?? '';
   }
 
   /** SIGKILL, or SIGTERM and a clean end. */
@@ -88,7 +92,7 @@ export class Fleet {
     member.sidecar = undefined;
     const { code } = await (how === 'killed' ? sidecar.kill() : sidecar.stop());
     if (how === 'stopped' && code !== 0) {
-      this.wrong.push(`sidecar ${index} stopped with ${code}: ${sidecar.err().slice(-2_000)}`);
+      this.wrong.push(`sidecar ${index} stopped with ${code}: ${sidecar.err().slice(-LOG_SHOWN)}`);
     }
   }
 
