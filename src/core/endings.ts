@@ -61,10 +61,12 @@ function endWithLease(state: State, entry: number): void {
 export function endEntry(state: State, entry: number, reason: EndReason, cause?: string): void {
   const { entries, facts } = state;
   const namespace = state.namespaceOfEntry(entry);
-  facts.entryEnded(namespace, entry, END_REASONS.indexOf(reason), cause);
+  const buried = namespace.reconciles && isToBeTold(state, entry, reason);
+  facts.entryEnded(namespace, entry, END_REASONS.indexOf(reason), cause, buried);
   const isHead = entries.leafOf[entry] !== 0;
   const below = entries.link[entry]!;
-  if (namespace.reconciles && reason !== 'superseded') leaveTombstone(state, entry, reason);
+  if (buried) leaveTombstone(state, entry, reason);
+  else if (namespace.reconciles && reason === 'expired') awaitSweep(state, entry);
   const reverts = namespace.contract.onExpire === 'revert' && isHead && below !== 0;
   if (!reverts || reason === 'deleted' || reason === 'superseded') {
     const lonely = !isHead || below !== 0 ? copiesLeftAlone(state, namespace, entry) : [];
@@ -115,21 +117,28 @@ export function releaseCopies(state: State, namespace: Namespace, key: string): 
 }
 
 /**
- * What the ledger must know of an own value that ends. A value whose deadline was final is swept
- * there without being told; one that was written over is covered by the write.
+ * Whether the ledger must be told of an own value's end. A value that it holds as it is here, with
+ * a deadline that was final, is swept there without being told; one that was written over is
+ * covered by the write.
  */
-export function leaveTombstone(state: State, entry: number, reason: EndReason): void {
-  const { entries, leases, actors } = state;
+function isToBeTold(state: State, entry: number, reason: EndReason): boolean {
+  if (reason === 'superseded') return false;
+  const isFinal = reason === 'expired' && state.leases.isImplicit(state.entries.lease[entry]!);
+  return !isFinal || state.ledger!.confirmed[entry] !== CONFIRMED;
+}
+
+/** Until the sweep has come by, the ledger counts the value. */
+function awaitSweep(state: State, entry: number): void {
   const ledger = state.ledger!;
-  const lease = entries.lease[entry]!;
-  if (reason === 'expired' && leases.isImplicit(lease) && ledger.confirmed[entry] === CONFIRMED) {
-    const namespace = state.namespaceOfEntry(entry);
-    const partition = ledger.partitionOf(entry);
-    const actor = actors.text(entries.dotActor[entry]!);
-    const { hashHigh, hashLow } = ledger;
-    namespace.unswept.add(partition, actor, 1, hashHigh[entry]!, hashLow[entry]!);
-    return;
-  }
+  const actor = state.actors.text(state.entries.dotActor[entry]!);
+  state.namespaceOfEntry(entry).unswept.add(
+    ledger.partitionOf(entry), actor, 1, ledger.hashHigh[entry]!, ledger.hashLow[entry]!,
+  );
+}
+
+/** Leaves what the ledger must be told of an own value that ends. */
+export function leaveTombstone(state: State, entry: number, reason: EndReason): void {
+  const { entries, actors } = state;
   const key = entries.keyText(entry);
   const namespace = entries.namespace[entry]!;
   const covered = [
@@ -195,7 +204,7 @@ export function bury(
 /** Records that a value's run ends although its row goes on, under another lease. */
 export function tellSuperseded(state: State, entry: number): void {
   const namespace = state.namespaceOfEntry(entry);
-  state.facts.entryEnded(namespace, entry, END_REASONS.indexOf('superseded'), undefined);
+  state.facts.entryEnded(namespace, entry, END_REASONS.indexOf('superseded'), undefined, false);
 }
 
 /** Ends a value whose lease has come to its deadline or has ended already. */

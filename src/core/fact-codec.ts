@@ -293,23 +293,32 @@ export class FactWriter extends CborWriter {
     this.#finish(namespace);
   }
 
-  entryEnded(namespace: Namespace, entry: number, reason: number, cause: string | undefined): void {
-    this.#beginEntry(ENTRY_ENDED, 9, namespace, entry);
+  /** `buried`: the ledger must be told. */
+  entryEnded(
+    namespace: Namespace,
+    entry: number,
+    reason: number,
+    cause: string | undefined,
+    buried: boolean,
+  ): void {
+    this.#beginEntry(ENTRY_ENDED, 10, namespace, entry);
     this.unsigned(reason);
     this.optionalText(cause);
     this.boolean(false);
+    this.boolean(buried);
     this.#finish(namespace);
   }
 
   /** The ending of a run held elsewhere, by an owner that cannot tell it any more. */
   orphanEnded(namespace: Namespace, key: string, run: BuriedRun): void {
-    this.#beginAside(ENTRY_ENDED, 18, namespace, run.lease, run.holder);
+    this.#beginAside(ENTRY_ENDED, 19, namespace, run.lease, run.holder);
     this.text(key);
     this.#run(run);
     this.boolean(false);
     this.unsigned(END_REASONS.indexOf(run.reason));
     this.optionalText(undefined);
     this.boolean(true);
+    this.boolean(false);
     this.#finish(namespace);
   }
 
@@ -495,6 +504,7 @@ export function decodeFact(bytes: Uint8Array, start = 0, end = bytes.length): Fa
         reason: readReason(reader), cause: reader.optionalText(),
         // Written since a ledger can be connected.
         elsewhere: fields > ENDING_FIELDS_BEFORE && reader.boolean(),
+        buried: fields > ENDING_FIELDS_BEFORE && reader.boolean(),
       };
     case ENTRY_BURIED:
       return {

@@ -87,6 +87,8 @@ export interface EntryEnded extends EntryFact<'entry.ended'> {
   readonly cause: string | undefined;
   /** It was held by another sidecar, which is silent: told here in its place. */
   readonly elsewhere?: boolean;
+  /** It left a tombstone: the ledger must be told. */
+  readonly buried?: boolean;
 }
 /** Another sidecar's value was ended here; its owner tells the ending, so this is no event. */
 export interface EntryBuried extends EntryFact<'entry.buried'> {

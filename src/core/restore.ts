@@ -246,11 +246,7 @@ function restoreEnding(state: State, namespace: Namespace, fact: EntryEnded): vo
   if (row === 0) throw new RestoreError(`Cannot restore the end of "${fact.key}": it is not there`);
   const { leases } = state;
   const lease = state.entries.lease[row]!;
-  // What expired at its final deadline is swept at the ledger without being told.
-  const swept = fact.reason === 'expired' && leases.isImplicit(lease);
-  if (namespace.reconciles && fact.reason !== 'superseded' && !swept) {
-    leaveTombstone(state, row, fact.reason);
-  }
+  if (namespace.reconciles && fact.buried === true) leaveTombstone(state, row, fact.reason);
   state.removeEntry(row);
   const implicitGone = leases.isImplicit(lease) && leases.entryCount[lease] === 0;
   if (!implicitGone || !leases.isLiveRow(lease)) return;

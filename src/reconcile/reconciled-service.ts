@@ -82,7 +82,8 @@ export class ReconciledService implements Service {
       return;
     }
     this.#inner.submit(command, (outcome, replayed) => {
-      if (!isMiss(outcome) || this.#room.replica.holds(command.namespace, command.key)) {
+      // What is left of an own value says nothing of others': they are asked for all the same.
+      if (!isMiss(outcome)) {
         respond(outcome, replayed);
         return;
       }

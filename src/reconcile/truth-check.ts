@@ -105,7 +105,9 @@ async function putRight(
     tally.repairs.ended += done.ended;
     room.log.warn({ ...partition.name, ...done }, 'the ledger differed, and is being put right');
   }
-  if (!found && vouched && !(partition.mirrors && reply.history === 'current')) {
+  // Copies that the ledger lacks have been left for now; that there are some, only its root tells.
+  const copiesDiffer = partition.mirrors && (reply.history === 'current' || partition.lostData);
+  if (!found && vouched && !copiesDiffer) {
     passed(room, partition);
     return;
   }

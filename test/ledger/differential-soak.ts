@@ -34,7 +34,8 @@ async function soak(name: string, address: RedisAddress): Promise<void> {
     const counts = [...seen].sort().map(([what, times]) => `${what} ${times}`).join(', ');
     const missing = EXPECTED_ANSWERS.filter((answer) => !seen.has(answer));
     process.stderr.write('\r');
-    process.stdout.write(`${name}: ${operations} operations in ${seconds} s, seed ${seed}, no difference\n  ${counts}\n`);
+    const how = `${operations} operations in ${seconds} s, seed ${seed}`;
+    process.stdout.write(`${name}: ${how}, no difference\n  ${counts}\n`);
     if (missing.length > 0) process.stdout.write(`  never met: ${missing.join(', ')}\n`);
   } finally {
     raw.close();
@@ -43,7 +44,9 @@ async function soak(name: string, address: RedisAddress): Promise<void> {
 
 try {
   if (values.only !== 'cluster') await soak('one server', singleAddress(await startRedis()));
-  if (values.only !== 'single') await soak('cluster of three masters', clusterAddress(await startCluster(3)));
+  if (values.only !== 'single') {
+    await soak('cluster of three masters', clusterAddress(await startCluster(3)));
+  }
 } catch (error) {
   process.stdout.write(`${error instanceof Error ? error.message : String(error)}\n`);
   process.exitCode = 1;

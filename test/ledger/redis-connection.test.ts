@@ -117,7 +117,8 @@ describe('the connection to Redis', () => {
     await world.ask().pull();
     await world.ledger.close();
     expect((await faultOf(world.ask().pull()))?.fault).toBe('unavailable');
-    expect((await faultOf(world.ask().pushAll([pushed([lasting(B, 1)])])))?.fault).toBe('unavailable');
+    const push = world.ask().pushAll([pushed([lasting(B, 1)])]);
+    expect((await faultOf(push))?.fault).toBe('unavailable');
   });
 
   test('keeps to the number of a database', async () => {

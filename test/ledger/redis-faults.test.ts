@@ -1,4 +1,4 @@
-/** What Redis may refuse, by its memory, its role, its users, its settings; and what is made of it. */
+/** What Redis may refuse, by its memory, role, users and settings; and what is made of it. */
 import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, test } from 'vitest';
@@ -13,9 +13,12 @@ import {
 } from './redis-world.ts';
 
 const JOIN: JoinRequest = {
-  actor: A, instance: 'one', name: 'web-1', partitions: 64, buckets: 256, versionMin: 1, versionMax: 2,
+  actor: A, instance: 'one', name: 'web-1',
+  partitions: 64, buckets: 256, versionMin: 1, versionMax: 2,
 };
-const KEYS = ['m', 'r', 'd', 'x', 'l', 'o'].map((suffix) => `lh:{${AT.namespace}:${AT.partition}}:${suffix}`);
+const KEYS = ['m', 'r', 'd', 'x', 'l', 'o'].map(
+  (suffix) => `lh:{${AT.namespace}:${AT.partition}}:${suffix}`,
+);
 
 /**
  * All that a user of the ledger needs, on one server: a user with these and no more can do
@@ -24,9 +27,10 @@ const KEYS = ['m', 'r', 'd', 'x', 'l', 'o'].map((suffix) => `lh:{${AT.namespace}
  */
 const PERMISSIONS = [
   'eval', 'evalsha', 'time', 'info', 'hget', 'hmget', 'hset', 'hdel', 'hlen', 'hscan', 'hgetall',
-  'zadd', 'zrem', 'zcard', 'zrangebyscore', 'xadd', 'xrange', 'strlen', 'getrange', 'setrange', 'unlink',
+  'zadd', 'zrem', 'zcard', 'zrangebyscore', 'xadd', 'xrange', 'strlen', 'getrange', 'setrange',
+  'unlink',
 ] as const;
-/** Without it there is an answer all the same: no epoch is begun, and eviction is not looked for. */
+/** Without it there are answers all the same; no epoch is begun, and eviction not looked for. */
 const OPTIONAL = 'info';
 
 describe('what Redis refuses', () => {
@@ -119,7 +123,8 @@ describe('what Redis refuses', () => {
       expect(String(await server.command('ACL', 'LOG'))).toBe('');
     });
 
-    test.each(PERMISSIONS.filter((name) => name !== OPTIONAL))('each of them is needed: %s', async (missing) => {
+    const needed = PERMISSIONS.filter((name) => name !== OPTIONAL);
+    test.each(needed)('each of them is needed: %s', async (missing) => {
       const left = PERMISSIONS.filter((name) => name !== missing);
       const server = await startRedis({ users: { app: rules(left), default: 'off' } });
       const fault = await faultOf(everything(asUser(server, 'app')));
@@ -128,8 +133,8 @@ describe('what Redis refuses', () => {
     });
 
     test('one that may not ask for INFO gets along without', async () => {
-      const left = PERMISSIONS.filter((name) => name !== OPTIONAL);
-      const server = await startRedis({ users: { app: rules(left), full: rules(PERMISSIONS), default: 'off' } });
+      const users = { app: rules(needed), full: rules(PERMISSIONS), default: 'off' };
+      const server = await startRedis({ users });
       const [without, full] = [asUser(server, 'app'), asUser(server, 'full')];
       await everything(without);
       const { epoch } = await without.ask().pull();
@@ -147,7 +152,8 @@ describe('what Redis refuses', () => {
         { ...singleAddress(server), username: 'app', password: 'secret' }, { keyPrefix: 'other:' },
       );
       expect((await faultOf(elsewhere.ask().pull()))?.fault).toBe('misconfigured');
-      expect((await faultOf(worldOn(singleAddress(server)).ask().pull()))?.fault).toBe('misconfigured');
+      const nobody = worldOn(singleAddress(server));
+      expect((await faultOf(nobody.ask().pull()))?.fault).toBe('misconfigured');
       for (const [user, password] of [['app', 'wrong'], ['nobody', 'secret']] as const) {
         const fault = await faultOf(asUser(server, user, password).ask().pull());
         expect(fault).toMatchObject({ fault: 'misconfigured' });
@@ -187,7 +193,8 @@ describe('what Redis refuses', () => {
       const unchecked = await faultOf(worldOn(address).ask().pull());
       expect(unchecked).toMatchObject({ fault: 'misconfigured' });
       expect(unchecked!.message).toMatch(/certificate/);
-      const otherName = worldOn(address, { tls: { ca: ca!, cert: cert!, key: key!, serverName: 'elsewhere' } });
+      const tls = { ca: ca!, cert: cert!, key: key!, serverName: 'elsewhere' };
+      const otherName = worldOn(address, { tls });
       expect((await faultOf(otherName.ask().pull()))?.fault).toBe('misconfigured');
     });
   });
@@ -195,11 +202,13 @@ describe('what Redis refuses', () => {
   describe('by what it holds', () => {
     test('keeps prefixes apart, and uses no other keys than its own', async () => {
       const server = await startRedis();
-      const [one, two] = ['one:', 'two:'].map((keyPrefix) => worldOn(singleAddress(server), { keyPrefix }));
+      const [one, two] = ['one:', 'two:'].map((keyPrefix) =>
+        worldOn(singleAddress(server), { keyPrefix }));
       await one!.ledger.join(JOIN);
       await one!.ask().push([lasting(A, 1)]);
       expect(await two!.ask().record()).toBeUndefined();
-      expect(await two!.ledger.join({ ...JOIN, partitions: 8 })).toMatchObject({ status: 'joined' });
+      const other = { ...JOIN, partitions: 8 };
+      expect(await two!.ledger.join(other)).toMatchObject({ status: 'joined' });
       const keys = (await server.command('KEYS', '*')) as string[];
       const known = /^(one|two):\{(registry|n:3)\}:[mrdxlo]$/;
       expect(keys.filter((key) => !known.test(key))).toEqual([]);
@@ -232,7 +241,8 @@ describe('what Redis refuses', () => {
       expect((await a.sweep('orphans')).ended).toEqual([]);
     });
 
-    test.each(KEYS.slice(1))('what has gone behind its back is noticed, once, and made good: %s', async (key) => {
+    const losses = 'what has gone behind its back is noticed, once, and made good: %s';
+    test.each(KEYS.slice(1))(losses, async (key) => {
       const server = await startRedis();
       const world = worldOn(singleAddress(server));
       const [a, b] = [world.ask(), world.ask(B)];
@@ -261,10 +271,12 @@ describe('what Redis refuses', () => {
       await a.push([values[1]], { id: 'other', bucket: 9 });
       const after = await a.beat((await a.pull()).tail);
       expect(after).toMatchObject({
-        corrupt: false, history: 'current', root: whole.root, owned: whole.owned, records: 3, tombstones: 1,
+        corrupt: false, history: 'current', root: whole.root, owned: whole.owned,
+        records: 3, tombstones: 1,
       });
       const cells = Array.from({ length: 16 }, () => ({ count: 0, high: 0, low: 0 }));
-      const { differing } = await world.ledger.diff(AT, { caller: a.caller, cells, after: '', limit: 10 });
+      const asked = { caller: a.caller, cells, after: '', limit: 10 };
+      const { differing } = await world.ledger.diff(AT, asked);
       expect(differing).toEqual([7, 9, 11]);
       expect((await b.vouch()).vouched).toEqual([B]);
       expect(await server.command('ZCARD', KEYS[3]!)).toBe(4);

@@ -3,6 +3,7 @@ import { Command } from 'ioredis';
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer } from 'node:net';
 import { afterAll, afterEach, describe, expect, test } from 'vitest';
+import type { JoinRequest, LedgerAck, PartitionName, PushReply } from '../../src/ledger/ledger.ts';
 import { freePort, stopServers } from '../servers/child.ts';
 import { startCluster } from '../servers/redis-cluster.ts';
 import { startSentinel } from '../servers/redis-sentinel.ts';
@@ -12,17 +13,23 @@ import { clusterAddress, singleAddress } from './redis-addresses.ts';
 import {
   answered, AT, closeLedgers, eventually, faultOf, lasting, PATIENT, type World, worldOn,
 } from './redis-world.ts';
-import type { LedgerAck, PartitionName, PushReply } from '../../src/ledger/ledger.ts';
 
 const HOST = '127.0.0.1';
+const JOIN: JoinRequest = {
+  actor: A, instance: 'one', name: 'web-1',
+  partitions: 32, buckets: 256, versionMin: 1, versionMax: 2,
+};
 let seq = 0;
 
 /** A new value of A, replacing what it wrote before. */
-function pushNext({ ledger, ask }: World, ack: LedgerAck, at: PartitionName = AT): Promise<PushReply> {
+function pushNext(
+  { ledger, ask }: World, ack: LedgerAck, at: PartitionName = AT,
+): Promise<PushReply> {
   seq += 1;
   const records = [pushed([lasting(A, seq)], { id: `key-${seq}` })];
   const { caller } = ask();
-  return ledger.push(at, { caller, terms: PATIENT, batch: seq, records, version: 2, rejoining: true }, ack);
+  const common = { caller, terms: PATIENT, batch: seq, version: 2, rejoining: true };
+  return ledger.push(at, { ...common, records }, ack);
 }
 
 describe('more than one Redis', () => {
@@ -39,8 +46,8 @@ describe('more than one Redis', () => {
       const replica = await replicaOf(master);
       const reply = await answered(() => pushNext(world, 'replicated'));
       expect(reply.results).toEqual([{ code: 'applied' }]);
-      const there = String(await replica.command('HGET', `lh:{${AT.namespace}:${AT.partition}}:m`, 'seq'));
-      expect(Number(there)).toBe(reply.tail.seq);
+      const key = `lh:{${AT.namespace}:${AT.partition}}:m`;
+      expect(Number(await replica.command('HGET', key, 'seq'))).toBe(reply.tail.seq);
     });
 
     test('holds up nothing but its like', async () => {
@@ -74,7 +81,8 @@ describe('more than one Redis', () => {
     test('counts when the disk has it, where Redis can tell', async () => {
       const server = await startRedis({ appendOnly: 'everysec' });
       const without = await startRedis();
-      const version = /^redis_version:(\d+)\.(\d+)/m.exec(String(await server.command('INFO', 'server')))!;
+      const info = String(await server.command('INFO', 'server'));
+      const version = /^redis_version:(\d+)\.(\d+)/m.exec(info)!;
       const canTell = Number(version[1]) * 100 + Number(version[2]) >= 702;
       const outcomes = [];
       for (const { port, host } of [server, without]) {
@@ -136,8 +144,10 @@ describe('more than one Redis', () => {
 
   test('sentinels that nobody reaches are told at once', async () => {
     const port = await freePort();
-    const address = { kind: 'sentinel', tls: false, name: 'main', sentinels: [{ host: HOST, port }] } as const;
-    const world = worldOn(address, { timeoutMs: 10_000 });
+    const world = worldOn(
+      { kind: 'sentinel', tls: false, name: 'main', sentinels: [{ host: HOST, port }] },
+      { timeoutMs: 10_000 },
+    );
     const fault = await faultOf(world.ask().pull());
     expect(fault).toMatchObject({ fault: 'unavailable' });
     expect(fault!.message).toContain('sentinels');
@@ -145,32 +155,31 @@ describe('more than one Redis', () => {
 
   describe('a cluster', () => {
     test('that nobody reaches is told at once', async () => {
-      const nodes = [{ host: HOST, port: await freePort() }, { host: HOST, port: await freePort() }];
+      const ports = [await freePort(), await freePort()];
+      const nodes = ports.map((port) => ({ host: HOST, port }));
       const world = worldOn(clusterAddress({ nodes }), { timeoutMs: 10_000 });
       expect(await faultOf(world.ask().pull())).toMatchObject({ fault: 'unavailable' });
-      expect(await faultOf(world.ledger.join({
-        actor: A, instance: 'one', name: 'web-1', partitions: 32, buckets: 256, versionMin: 1, versionMax: 2,
-      }))).toMatchObject({ fault: 'unavailable' });
+      expect(await faultOf(world.ledger.join(JOIN))).toMatchObject({ fault: 'unavailable' });
       expect(await faultOf(pushNext(world, 'replicated'))).toMatchObject({ fault: 'unavailable' });
     });
 
     test('uses every master, and none but for its own keys', async () => {
       const cluster = await startCluster(3);
       const world = worldOn(clusterAddress(cluster));
-      expect(await world.ledger.join({
-        actor: A, instance: 'one', name: 'web-1', partitions: 32, buckets: 256, versionMin: 1, versionMax: 2,
-      })).toMatchObject({ status: 'joined' });
+      expect(await world.ledger.join(JOIN)).toMatchObject({ status: 'joined' });
       for (let partition = 0; partition < 32; partition += 1) {
         await pushNext(world, 'applied', { namespace: 'n', partition });
       }
-      for (const node of cluster.nodes) expect(Number(await node.command('DBSIZE'))).toBeGreaterThan(0);
+      for (const node of cluster.nodes) {
+        expect(Number(await node.command('DBSIZE'))).toBeGreaterThan(0);
+      }
       expect(world.ledger.traffic.sent).toBeGreaterThan(32 * 500);
-      const fault = await faultOf(pushNext(worldOn(clusterAddress(cluster), { timeoutMs: 200 }), 'replicated'));
+      const hasty = worldOn(clusterAddress(cluster), { timeoutMs: 200 });
+      const fault = await faultOf(pushNext(hasty, 'replicated'));
       expect(fault).toMatchObject({ fault: 'timeout' });
-      await cluster.nodes[1]!.command('CONFIG', 'SET', 'maxmemory', '64mb', 'maxmemory-policy', 'volatile-lru');
-      const evicting = await faultOf(world.ledger.join({
-        actor: A, instance: 'one', name: 'web-1', partitions: 32, buckets: 256, versionMin: 1, versionMax: 2,
-      }));
+      const evict = ['maxmemory', '64mb', 'maxmemory-policy', 'volatile-lru'];
+      await cluster.nodes[1]!.command('CONFIG', 'SET', ...evict);
+      const evicting = await faultOf(world.ledger.join(JOIN));
       expect(evicting?.fault).toBe('misconfigured');
       await cluster.close();
     });
@@ -225,7 +234,8 @@ async function answering(server: RedisServer, command: string, reply: readonly n
   const listener = createServer((client) => {
     const upstream = connect(server.port, server.host);
     client.on('data', (chunk) => {
-      const words = chunk.toString('latin1').split('\r\n').filter((_, index) => index % 2 === 0).slice(1);
+      const lines = chunk.toString('latin1').split('\r\n');
+      const words = lines.filter((_, index) => index % 2 === 0).slice(1);
       if (words[0] !== command) {
         upstream.write(chunk);
         return;

@@ -219,7 +219,8 @@ export class Twins {
       records: sorted([...partition.records].map(([id, record]) => [id, plain(record)])),
       cells: cells.map(({ count, high, low }) => [count, high, low]),
       scores: sorted(ids.map((id) => [id, partition.expiry.scoreOf(id)])),
-      log: partition.log.slice(-20).reverse().map((entry) => [`${entry.seq}-0`, entry.id, entry.chain]),
+      log: partition.log.slice(-20).reverse()
+        .map((entry) => [`${entry.seq}-0`, entry.id, entry.chain]),
       owners: sorted([...partition.owners].map(([actor, { seen, batch, retiredAt, owned }]) =>
         [actor, [seen, batch, retiredAt, owned.count, owned.high, owned.low]])),
     };
@@ -262,7 +263,8 @@ type LogItem = [Buffer, [Buffer, Buffer, Buffer, Buffer]];
 
 /** A page of another size is no difference. */
 function whole(reply: DiffReply): object {
-  const items = [...reply.items].sort((left: DiffItem, right: DiffItem) => (left.id < right.id ? -1 : 1));
+  const order = (left: DiffItem, right: DiffItem) => (left.id < right.id ? -1 : 1);
+  const items = [...reply.items].sort(order);
   return { ...reply, items, next: '' };
 }
 
