@@ -19,11 +19,15 @@ export interface Cost {
 /** A Redis of this process's own; pinned away from it. */
 export async function startPinnedRedis(): Promise<RedisServer> {
   const redis = await startRedis();
-  if (availableParallelism() > 1) {
-    pin(redis.pid, REDIS_PROCESSOR);
-    pin(process.pid, OWN_PROCESSOR);
-  }
+  pinAgain(redis);
   return redis;
+}
+
+/** After a restart, which is another process. */
+export function pinAgain(redis: RedisServer): void {
+  if (availableParallelism() < 2) return;
+  pin(redis.pid, REDIS_PROCESSOR);
+  pin(process.pid, OWN_PROCESSOR);
 }
 
 /** With all its threads; without `taskset` they stay where they are. */

@@ -55,6 +55,7 @@ export class MeteredLedger implements Ledger {
 
   /** Requests wait from here on. */
   shut(): void {
+    if (this.#open !== undefined) return;
     this.#opened = new Promise((resolve) => {
       this.#open = resolve;
     });
@@ -62,6 +63,7 @@ export class MeteredLedger implements Ledger {
 
   open(): void {
     this.#open?.();
+    this.#open = undefined;
   }
 
   join(request: JoinRequest): Promise<JoinReply> {

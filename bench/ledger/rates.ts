@@ -64,6 +64,7 @@ try {
 } finally {
   plain.disconnect();
   await reader.close();
+  mirror.link.open();
   await owner.sidecar.close();
   await mirror.sidecar.close();
   await redis.stop();

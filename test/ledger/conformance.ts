@@ -340,21 +340,39 @@ export function describeLedger(name: string, makeWorld: () => Promise<LedgerWorl
         }
       });
 
-      test('what is past its final deadline is in nobody\'s way', async () => {
-        for (const policy of ['lww', 'ownerWins', 'firstWins'] as const) {
-          at = { ...at, partition: at.partition + 1 };
-          const old = lasting(A, 1, 1, { wall: now + 5 * TICK });
-          const a = ask(A, { policy });
-          await a.push([old]);
-          await advance(2 * TICK + 1);
-          await a.vouch();
-          expect(await ask(B, { policy }).push([lasting(B, 1, 3)])).toEqual({ code: 'applied' });
-          const record = await a.record();
-          expect(dotsOf(record)).toEqual(['b1']);
-          expect(record!.ends).toMatchObject([
-            { born: old.born, reason: 'expired', conflict: false, told: false },
-          ]);
-        }
+      test.each(['lww', 'ownerWins'] as const)('%s: what is past its deadline loses', async (policy) => {
+        const a = ask(A, { policy });
+        await a.push([lasting(A, 1, 1)]);
+        await advance(2 * TICK + 1);
+        await a.vouch();
+        expect(await ask(B, { policy }).push([lasting(B, 1, 3)])).toEqual({ code: 'applied' });
+        expect(dotsOf(await a.record())).toEqual(['b1']);
+      });
+
+      // Its owner may have renewed it a moment ago, and says so in its next push.
+      test.each(['lww', 'ownerWins'] as const)('%s: and beats nobody, but stays', async (policy) => {
+        const a = ask(A, { policy });
+        const old = lasting(A, 1, 1, { wall: now + 5 * TICK });
+        await a.push([old]);
+        await advance(2 * TICK + 1);
+        await a.vouch();
+        const reply = await ask(B, { policy }).push([lasting(B, 1, 3)]);
+        expect(reply.code).toBe('joined');
+        expect(dotsOf(reply.record)).toEqual(['a1', 'b1']);
+        expect(await a.push([{ ...old, deadline: now + TTL }])).toEqual({ code: 'applied' });
+        const record = await a.record();
+        expect(dotsOf(record)).toEqual(['a1']);
+        expect(record!.ends).toMatchObject([{ born: { actor: B, seq: 1 }, conflict: true }]);
+      });
+
+      test('firstWins: what is past its deadline holds off others until its owner is done', async () => {
+        const [a, b] = [ask(A, { policy: 'firstWins' }), ask(B, { policy: 'firstWins' })];
+        await a.push([lasting(A, 1, 1)]);
+        await advance(2 * TICK + 1);
+        await a.vouch();
+        expect((await b.push([lasting(B, 1, 3)])).code).toBe('held');
+        await a.sweep('own');
+        expect(await b.push([lasting(B, 1, 3)])).toEqual({ code: 'applied' });
       });
     });
 

@@ -34,9 +34,9 @@ describe('the scripts', () => {
     expect(constants(codeOf('prelude.lua'), 'EXPIRED', 'SUPERSEDED')).toEqual({
       EXPIRED: REASONS_BY_RANK.indexOf('expired'), SUPERSEDED: REASONS_BY_RANK.indexOf('superseded'),
     });
-    expect(constants(codeOf('push.lua'), 'LWW', 'SIBLINGS', 'FIRST_WINS', 'COUNTER')).toEqual({
-      LWW: POLICIES.indexOf('lww'), SIBLINGS: POLICIES.indexOf('siblings'),
-      FIRST_WINS: POLICIES.indexOf('firstWins'), COUNTER: POLICIES.indexOf('counter'),
+    expect(constants(codeOf('push.lua'), 'LWW', 'OWNER_WINS', 'FIRST_WINS')).toEqual({
+      LWW: POLICIES.indexOf('lww'), OWNER_WINS: POLICIES.indexOf('ownerWins'),
+      FIRST_WINS: POLICIES.indexOf('firstWins'),
     });
   });
 

@@ -54,13 +54,13 @@ export class Campaign {
   async run(turns: number): Promise<void> {
     await this.world.pass(50);
     for (let turn = 0; turn < turns; turn++) {
-      this.#misfortune();
+      await this.#misfortune();
       this.#command(this.pick(this.world.sidecars));
       await this.world.pass(Math.floor(this.random() * 400));
     }
   }
 
-  #misfortune(): void {
+  async #misfortune(): Promise<void> {
     const dice = this.random();
     const sidecar = this.pick(this.world.sidecars);
     if (dice < 0.04) {
@@ -80,6 +80,10 @@ export class Campaign {
     } else if (this.plan.losses && dice < 0.19) {
       const image = this.world.ledger.image();
       this.world.time.after(this.random() * 3000, () => this.world.ledger.restore(image));
+    } else if (dice < 0.21) {
+      // With losses, the last facts were not on the disk yet when the machine went down.
+      const lost = this.plan.losses ? Math.floor(this.random() * 4) : 0;
+      await this.world.restart(sidecar, lost);
     }
   }
 
@@ -129,6 +133,7 @@ export class Campaign {
 
   async verify(): Promise<void> {
     this.world.check();
+    if (!this.plan.losses) this.#verifyEndings();
     for (const { reconciliation } of this.world.sidecars) {
       const { ledger } = reconciliation.status();
       expect({ unpushed: ledger.unpushed, state: ledger.state }).toEqual({
@@ -144,6 +149,25 @@ export class Campaign {
     }
     expect(differing).toEqual([]);
     await this.#verifyReads();
+  }
+
+  /** What its owner ended is in the ledger no more, and nothing was ended twice or differently. */
+  #verifyEndings(): void {
+    const before = this.world.time.now() - 20_000;
+    const ended = new Map<string, string>();
+    for (const fact of this.world.facts()) {
+      if (fact.kind !== 'entry.ended' || fact.elsewhere === true) continue;
+      const run = `${fact.key} ${fact.born.actor}.${fact.born.seq}`;
+      if (fact.at < before) ended.set(`${fact.key} ${fact.dot.actor}.${fact.dot.seq}`, run);
+    }
+    for (const partition of this.world.ledger.image().partitions.values()) {
+      for (const [id, { siblings }] of partition.records) {
+        for (const { dot } of siblings) {
+          expect(ended.get(`${id} ${dot.actor}.${dot.seq}`)).toBeUndefined();
+        }
+      }
+    }
+    expect(ended.size).toBeGreaterThan(5);
   }
 
   /** Where a sidecar and the ledger do not agree to the last bit on what is whose. */

@@ -37,6 +37,8 @@ export class FaultyLedger implements Ledger {
   away = false;
   /** What the server refuses, and how. */
   refuses: (sent: Sent) => LedgerFault | undefined = () => undefined;
+  /** Whose answers get lost; `reply` is what they would be. */
+  loses: (answered: Sent) => boolean = () => false;
   /** The next of these go wrong as told, one after the other. */
   readonly script: {
     readonly operation: Sent['operation'];
@@ -110,6 +112,7 @@ export class FaultyLedger implements Ledger {
       this.#time.after(this.#random() * 4 * delayMs, () => void act().catch(() => {}));
     }
     if (fate === 'lose-answer' || this.#random() < lostAnswers) return never();
+    if (this.loses({ ...sent, reply })) return never();
     await this.#wait(delayMs);
     if (this.away) throw new LedgerError('unavailable', 'Cannot reach the ledger: it is away');
     sent.reply = typeof fate === 'function' ? fate(reply as never) : reply;

@@ -46,6 +46,10 @@ export interface SidecarOptions {
   readonly seed?: number;
   readonly limits?: object;
   readonly unpushedIdsMax?: number;
+  /** Of this run; else made up from name and seed. */
+  readonly actor?: string | undefined;
+  /** What runs before this one have left: their journal. */
+  readonly runs?: readonly JournalRecord[];
   readonly ackOf?: (namespace: string) => LedgerAck;
 }
 
@@ -55,6 +59,8 @@ export class World {
   ledgerAheadMs = 0;
   readonly ledger = new EmbeddedLedger({ now: () => this.time.now() + this.ledgerAheadMs });
   readonly sidecars: Sidecar[] = [];
+  /** Those that have been restarted. */
+  readonly gone: Sidecar[] = [];
 
   add(name: string, options: SidecarOptions = {}): Sidecar {
     const sidecar = new Sidecar(this, name, options);
@@ -63,8 +69,27 @@ export class World {
     return sidecar;
   }
 
+  /** Kills a sidecar; another process reads its journal back, but for the last `lost` facts. */
+  async restart(sidecar: Sidecar, lost = 0): Promise<Sidecar> {
+    await sidecar.kill();
+    this.gone.push(sidecar);
+    const { name, options } = sidecar;
+    const runs = sidecar.journal.slice(0, sidecar.journal.length - lost);
+    const next = new Sidecar(this, name, {
+      ...options, runs, seed: (options.seed ?? 1) + 1000, actor: undefined,
+    });
+    this.sidecars[this.sidecars.indexOf(sidecar)] = next;
+    next.reconciliation.start();
+    return next;
+  }
+
   async pass(ms: number): Promise<void> {
     await this.time.pass(ms);
+  }
+
+  /** Everything that anybody has told. */
+  facts(): Fact[] {
+    return [...this.gone, ...this.sidecars].flatMap(({ facts }) => facts);
   }
 
   /** As the ledger has a key. */
@@ -85,7 +110,13 @@ export class World {
   }
 }
 
+/** A fact as the journal has it, or (a text) the actor of the run that begins here. */
+export type JournalRecord = Uint8Array | string;
+
 export class Sidecar {
+  readonly name: string;
+  readonly options: SidecarOptions;
+  readonly journal: JournalRecord[] = [];
   readonly core: Core;
   readonly replica: CoreReplica;
   readonly link: FaultyLedger;
@@ -100,6 +131,8 @@ export class Sidecar {
   #gone = false;
 
   constructor(world: World, name: string, options: SidecarOptions) {
+    this.name = name;
+    this.options = options;
     const seed = options.seed ?? 1;
     const random = chance(seed * 7919 + name.charCodeAt(0));
     this.scheduler = world.time.scheduler(random, options.aheadMs, options.rate);
@@ -115,7 +148,7 @@ export class Sidecar {
     this.core = new Core(
       {
         ...base,
-        actor: newActor(),
+        actor: options.actor ?? newActor(),
         ledger: { partitions: settings.partitions, buckets: settings.buckets },
         limits: {
           ...base.limits, copies: 3000, copyBytes: 1 << 20, tombstones: 3000, ...options.limits,
@@ -123,10 +156,14 @@ export class Sidecar {
       },
       this.scheduler.now(),
     );
+    this.#recover(options.runs ?? []);
+    this.journal.push(this.core.actor);
     this.replica = new CoreReplica(this.core.state, {
       apply: (step) => this.#apply(step),
-      restateContacts: () => {},
-      becomes: () => {},
+      restateContacts: () => {
+        this.core.restateContacts((bytes, start, end) => this.journal.push(bytes.slice(start, end)));
+      },
+      becomes: (actor) => this.journal.push(actor),
     });
     this.link = new FaultyLedger(world.ledger, world.time, random);
     const log = (level: string) => (fields: object, message: string) => {
@@ -160,15 +197,33 @@ export class Sidecar {
     return result;
   }
 
+  #recover(runs: readonly JournalRecord[]): void {
+    if (runs.length === 0) return;
+    for (const record of runs) {
+      this.journal.push(record);
+      if (typeof record === 'string') this.core.continues(record);
+      else this.core.restore(record);
+    }
+    this.core.resume(this.scheduler.now());
+    this.#handOn();
+  }
+
   #afterStep(): void {
+    this.#handOn();
+    this.reconciliation.changed();
+    this.#armTick();
+  }
+
+  #handOn(): void {
     const { facts } = this.core;
     for (let index = 0; index < facts.count; index++) {
       const fact = decodeFact(facts.bytes, facts.starts[index]!, facts.starts[index + 1]!);
       if (!isRestated(fact)) this.facts.push(fact);
+      if (facts.journalled[index]!) {
+        this.journal.push(facts.bytes.slice(facts.starts[index]!, facts.starts[index + 1]!));
+      }
     }
     facts.reset();
-    this.reconciliation.changed();
-    this.#armTick();
   }
 
   #armTick(): void {
@@ -187,7 +242,9 @@ export class Sidecar {
   async kill(): Promise<void> {
     this.#gone = true;
     this.link.away = true;
-    await this.reconciliation.close();
+    // What waits for an answer waits for ever; nobody waits for that.
+    void this.reconciliation.close();
+    await settled();
   }
 
   /* ---- what a client asks -------------------------------------------------------------- */

@@ -9,7 +9,7 @@
 --       4… for codes 2 to 5: the record, '' where there is none
 local APPLIED, DUPLICATE, JOINED, CLOSED, PAST, HELD, CLOCK_AHEAD, DUPLICATE_DOT, UNREADABLE =
   0, 1, 2, 3, 4, 5, 6, 7, 8
-local LWW, SIBLINGS, FIRST_WINS, COUNTER = 0, 1, 3, 4
+local LWW, OWNER_WINS, FIRST_WINS = 0, 2, 3
 -- A hybrid clock counts 4096ths of a millisecond from 2020-01-01.
 local HLC_ORIGIN_MS, HLC_TICKS = 1577836800000, 4096
 
@@ -35,11 +35,11 @@ local function ranksHigher(left, right)
   return siblingBefore(right, left)
 end
 
--- The first by `wins`, among those of `born` where that is given.
+-- The first by `wins`, among those of `born` where there is one.
 local function best(siblings, wins, born)
   local found
   for _, sibling in ipairs(siblings) do
-    if (born == nil or sibling.born == born) and (found == nil or wins(sibling, found)) then
+    if (not born or sibling.born == born) and (found == nil or wins(sibling, found)) then
       found = sibling
     end
   end
@@ -126,38 +126,41 @@ local function joinedSiblings(x, y)
   return siblings
 end
 
--- The policy's verdict: what is kept, what lost, and what only waits for its owner's sweep.
+-- The policy's verdict: what is kept, and what lost. A lapsed value beats nobody: it is over, or its
+-- owner has renewed it and says so soon, and then the policy is asked again. Until then it stays,
+-- where nothing beats it.
 local function judge(siblings)
   local policy = terms.policy
-  if #siblings < 2 or policy == SIBLINGS or policy == COUNTER then return siblings, EMPTY, EMPTY end
-  local living, lapsed = {}, {}
+  if #siblings < 2 or (policy ~= LWW and policy ~= OWNER_WINS) then return siblings, EMPTY end
+  local living = {}
   for _, sibling in ipairs(siblings) do
-    local where = isLapsed(sibling) and lapsed or living
+    if not isLapsed(sibling) then living[#living + 1] = sibling end
+  end
+  if #living == 0 then return siblings, EMPTY end
+  -- Among grants the one of the highest rank; of its writes the last.
+  local top = policy == OWNER_WINS and best(living, ranksHigher)
+  local winner = best(living, isLater, top and top.born)
+  local kept, losers = {}, {}
+  for _, sibling in ipairs(siblings) do
+    local stays = sibling == winner
+    if not stays then
+      if top and sibling.born ~= top.born then
+        stays = ranksHigher(sibling, top)
+      else
+        stays = isLater(sibling, winner)
+      end
+    end
+    local where = stays and kept or losers
     where[#where + 1] = sibling
   end
-  if #living == 0 then return siblings, EMPTY, EMPTY end
-  if policy == FIRST_WINS then return living, EMPTY, lapsed end
-  local winner
-  if policy == LWW then
-    winner = best(living, isLater)
-  else
-    winner = best(living, isLater, best(living, ranksHigher).born)
-  end
-  local losers = {}
-  for _, sibling in ipairs(living) do
-    if sibling ~= winner then losers[#losers + 1] = sibling end
-  end
-  return { winner }, losers, lapsed
+  return kept, losers
 end
 
+-- Also by a value past its deadline, while its owner is alive and may have renewed it.
 local function isHeld(x, y, siblings)
   local first, new = false, false
   for _, sibling in ipairs(siblings) do
-    if x.held[sibling.dot] then
-      first = first or not isLapsed(sibling)
-    else
-      new = new or y.held[sibling.dot] ~= nil
-    end
+    if x.held[sibling.dot] then first = true else new = new or y.held[sibling.dot] ~= nil end
   end
   return first and new
 end
@@ -192,13 +195,13 @@ local function untilUnheard(sibling)
 end
 
 -- How long what is covered and gone is remembered: as long as anybody may hold it for alive.
-local function rememberCover(covered, x, y, gone, losers, lapsed)
+local function rememberCover(covered, x, y, gone, losers)
   for _, sibling in ipairs(gone) do
     keepUntil(covered, sibling.actor,
       OURS[sibling.actor] and sibling.deadline + terms.slackMs or untilUnheard(sibling))
   end
+  -- A loser's owner does not know yet, even if it is the one who asks.
   for _, sibling in ipairs(losers) do keepUntil(covered, sibling.actor, untilUnheard(sibling)) end
-  for _, sibling in ipairs(lapsed) do keepUntil(covered, sibling.actor, untilUnheard(sibling)) end
   for _, given in ipairs(y.context) do
     local actor = given.actor
     if OURS[actor] then
@@ -234,17 +237,11 @@ local function toldBy(known, given)
   return ends
 end
 
-local function endsAfter(x, y, kept, gone, losers, lapsed)
+local function endsAfter(x, y, kept, gone, losers)
   local ends = toldBy(x.ends, y.ends)
   for _, sibling in ipairs(losers) do
     if not hasBorn(kept, sibling.born) then
       addEnding(ends, endingOf(sibling, SUPERSEDED, CALLER, true, false))
-    end
-  end
-  for _, sibling in ipairs(lapsed) do
-    if not hasBorn(kept, sibling.born) then
-      -- Its owner ends it at that deadline, and tells.
-      addEnding(ends, endingOf(sibling, EXPIRED, CALLER, false, OURS[sibling.actor] or false))
     end
   end
   for _, sibling in ipairs(gone) do
@@ -333,15 +330,15 @@ local function pushRecord(id, bytes, known)
   local left = endDue(x)
   local together = joinedSiblings(left, heard)
   if terms.policy == FIRST_WINS and isHeld(left, heard, together) then return HELD, x.bytes end
-  local kept, losers, lapsed = judge(together)
+  local kept, losers = judge(together)
   local gone, stays = {}, {}
   for _, sibling in ipairs(together) do stays[sibling.dot] = true end
   for _, sibling in ipairs(left.siblings) do
     if not stays[sibling.dot] then gone[#gone + 1] = sibling end
   end
   local context, covered = joinedContext(left, heard)
-  rememberCover(covered, x, heard, gone, losers, lapsed)
-  local ends = endsAfter(left, heard, kept, gone, losers, lapsed)
+  rememberCover(covered, x, heard, gone, losers)
+  local ends = endsAfter(left, heard, kept, gone, losers)
   local changed, after = differs(x, kept, context, ends), x
   if changed then
     local bucket = (found or y).bucket

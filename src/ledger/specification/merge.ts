@@ -37,7 +37,7 @@ export function merge(
   const { policy } = turn.terms;
   const together = joinedSiblings(stored, pushed, turn.ours);
   const verdict = judge(policy, together, (sibling) => isLapsed(sibling, turn));
-  const held = policy === 'firstWins' && isHeld(stored, pushed, together, turn);
+  const held = policy === 'firstWins' && isHeld(stored, pushed, together);
   const gone = stored.siblings.filter((sibling) => !holds(together, sibling));
   const context = joined(stored.context, pushed.context);
   rememberCover(context, before, pushed, gone, verdict, turn);
@@ -68,14 +68,13 @@ function renewed(stored: Sibling, pushed: Sibling, ours: ReadonlySet<string>): S
   return base.deadline === deadline ? base : { ...base, deadline };
 }
 
-function isHeld(
-  stored: LedgerRecord, pushed: Incoming, together: readonly Sibling[], turn: Turn,
-): boolean {
-  const isFirst = (sibling: Sibling) =>
-    !isLapsed(sibling, turn) && holds(stored.siblings, sibling);
-  const isNew = (sibling: Sibling) =>
-    holds(pushed.siblings, sibling) && !holds(stored.siblings, sibling);
-  return together.some(isFirst) && together.some(isNew);
+/** Also by a value past its deadline, while its owner is alive and may have renewed it. */
+function isHeld(stored: LedgerRecord, pushed: Incoming, together: readonly Sibling[]): boolean {
+  const isFirst = (sibling: Sibling) => holds(stored.siblings, sibling);
+  return (
+    together.some(isFirst) &&
+    together.some((sibling) => holds(pushed.siblings, sibling) && !isFirst(sibling))
+  );
 }
 
 /**
@@ -84,7 +83,7 @@ function isHeld(
  */
 function rememberCover(
   context: CoveredActor[], before: LedgerRecord, pushed: Incoming,
-  gone: readonly Sibling[], { losers, lapsed }: Verdict, { now, ours, terms }: Turn,
+  gone: readonly Sibling[], { losers }: Verdict, { now, ours, terms }: Turn,
 ): void {
   const { slackMs, autonomyMs, horizonMs } = terms;
   // Between contacts an owner may have renewed what it holds, and not told yet.
@@ -95,9 +94,8 @@ function rememberCover(
     const until = ours.has(dot.actor) ? deadline + slackMs : untilUnheard(sibling);
     rememberUntil(context, dot.actor, until);
   }
-  for (const sibling of [...losers, ...lapsed]) {
-    rememberUntil(context, sibling.dot.actor, untilUnheard(sibling));
-  }
+  // A loser's owner does not know yet, even if it is the one who asks.
+  for (const loser of losers) rememberUntil(context, loser.dot.actor, untilUnheard(loser));
   for (const { actor, seq, until } of pushed.context) {
     if (ours.has(actor)) {
       if (until > 0) rememberUntil(context, actor, until + slackMs);
@@ -117,7 +115,7 @@ function highest(siblings: readonly Sibling[], actor: string): number {
 
 function endsAfter(
   stored: LedgerRecord, pushed: Incoming, gone: readonly Sibling[],
-  { kept, losers, lapsed }: Verdict, turn: Turn,
+  { kept, losers }: Verdict, turn: Turn,
 ): Ending[] {
   const { ours } = turn;
   const ends = toldBy(stored.ends, pushed.ends, ours);
@@ -125,12 +123,6 @@ function endsAfter(
   for (const loser of losers) {
     if (goesOn(loser)) continue;
     addEnding(ends, { ...endedBy(loser, turn, 'superseded'), conflict: true });
-  }
-  for (const sibling of lapsed) {
-    if (goesOn(sibling)) continue;
-    // Its owner ends it at that deadline, and tells.
-    const told = ours.has(sibling.dot.actor);
-    addEnding(ends, { ...endedBy(sibling, turn, 'expired'), told });
   }
   for (const sibling of gone) {
     if (ours.has(sibling.dot.actor)) continue;

@@ -146,32 +146,37 @@ export interface WalkOptions {
 export function walk({ setting, budget, steps, seed }: WalkOptions): Found | undefined {
   const random = chance(seed);
   // Each walk likes some things more than others (swarm testing, Groce et al. 2012).
-  const weights = ACTIONS.map(() => random() ** 2 + 0.02);
-  const total = weights.reduce((sum, weight) => sum + weight, 0);
+  const liked = ACTIONS.filter((action) => budget[nameOfAction(action)] !== undefined).map(
+    (action) => ({ action, weight: random() ** 3 + 0.02 }),
+  );
   let world = newWorld();
   let used: Budget = {};
   const done: Action[] = [];
-  while (done.length < steps) {
-    let left = random() * total;
-    const index = weights.findIndex((weight) => {
-      left -= weight;
-      return left < 0;
-    });
-    const action = ACTIONS[Math.max(0, index)]!;
-    const after = spent(used, budget, action);
-    const next = after && step(world, action, setting);
-    if (after === undefined || next === undefined) {
-      // Not a step, but it must come to an end where nothing is possible.
-      if (random() < 0.02) break;
-      continue;
+  while (done.length < steps && world.violation === undefined) {
+    const possible = liked.slice();
+    let next: World | undefined;
+    while (next === undefined && possible.length > 0) {
+      const [{ action }] = possible.splice(drawn(possible, random), 1) as [{ action: Action }];
+      const after = spent(used, budget, action);
+      next = after && step(world, action, setting);
+      if (next === undefined) continue;
+      used = after!;
+      done.push(action);
     }
-    used = after;
+    if (next === undefined) break;
     world = next;
-    done.push(action);
-    if (world.violation !== undefined) break;
   }
   const violation = world.violation ?? drain(world, setting);
   return violation === undefined ? undefined : shortened(done, setting, violation);
+}
+
+function drawn(items: readonly { readonly weight: number }[], random: () => number): number {
+  let left = random() * items.reduce((sum, { weight }) => sum + weight, 0);
+  const index = items.findIndex(({ weight }) => {
+    left -= weight;
+    return left < 0;
+  });
+  return Math.max(0, index);
 }
 
 function shortened(actions: readonly Action[], setting: Setting, violation: string): Found {

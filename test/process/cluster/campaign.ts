@@ -10,7 +10,7 @@ import { type RedisCluster, startCluster } from '../../servers/redis-cluster.ts'
 import { askJson, type Document, jsonOf } from '../requests.ts';
 import { disagreements } from './agreement.ts';
 import { Fleet } from './fleet.ts';
-import { History } from './history.ts';
+import { History, placeName, storyOf } from './history.ts';
 import { judge } from './judge.ts';
 import { dumpLedger } from './ledger-dump.ts';
 import { Neighbour } from './neighbour.ts';
@@ -23,7 +23,7 @@ export interface CampaignSettings {
   readonly changes: number;
   readonly sidecars: number;
   readonly ledger: 'single' | 'cluster';
-  /** How often each fault comes. */
+  /** How often each fault of a sidecar comes. */
   readonly rounds: number;
   readonly cutOffMs: number;
   readonly say: (line: string) => void;
@@ -91,11 +91,12 @@ function namespace(conflict: ConflictPolicy, more: string): string {
 export class ClusterCampaign {
   readonly history = new History();
   readonly wrong: string[] = [];
-  /** Where something is wrong: what each sidecar says of itself, and its last log lines. */
+  /** Where something is wrong: what was done there, and what each sidecar says of itself. */
   readonly evidence: string[] = [];
   figures: Figures | undefined;
   readonly #settings: CampaignSettings;
   readonly #plan: Plan;
+  readonly #startedAt = performance.now();
 
   constructor(settings: CampaignSettings) {
     this.#settings = settings;
@@ -232,8 +233,10 @@ export class ClusterCampaign {
       const restless = await this.#restless(fleet);
       if (restless.length === 0 || isLate) {
         const masters = single === undefined ? await mastersOf(cluster!) : [single];
-        const rest = await this.#look(fleet, masters);
-        if (disagreements(rest).length === 0 || isLate) {
+        const rest = await this.#look(fleet, masters).catch((error: Error) => error);
+        if (rest instanceof Error) {
+          if (isLate) throw rest;
+        } else if (disagreements(rest).length === 0 || isLate) {
           this.wrong.push(...restless.map((what) => `after ${REST_MAX_MS} ms ${what}`));
           return rest;
         }
@@ -273,6 +276,11 @@ export class ClusterCampaign {
   }
 
   async #gatherEvidence(fleet: Fleet): Promise<void> {
+    const since = this.#startedAt;
+    for (const place of this.history.byPlace().values()) {
+      const name = placeName(place.namespace, place.key);
+      if (this.wrong.some((what) => what.includes(name))) this.evidence.push(...storyOf(place, since));
+    }
     for (let index = 0; index < fleet.size; index++) {
       const { actor, ledger, rounds } = await documentOf(await fleet.urlOf(index), '/v1/status');
       this.evidence.push(
@@ -297,7 +305,8 @@ export class ClusterCampaign {
   }
 
   #say(what: string, forMs: number): void {
-    this.#settings.say(`${what} for ${forMs} ms`);
+    const at = Math.round(performance.now() - this.#startedAt);
+    this.#settings.say(`at ${at} ${what} for ${forMs} ms`);
   }
 }
 

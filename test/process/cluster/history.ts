@@ -114,3 +114,26 @@ export interface Place {
 export function placeName(namespace: string, key: string): string {
   return `${namespace}/${key}`;
 }
+
+/** What was done at one key, in the order in which it was asked for; instants since `origin`. */
+export function storyOf(place: Place, origin: number): string[] {
+  const acts = [...place.writes, ...place.deletes, ...place.increments];
+  acts.sort((left, right) => left.span.from - right.span.from);
+  const at = (instant: number): string => String(Math.round(instant - origin));
+  return acts.map((act) => {
+    const { span, sidecar, outcome, kind } = act;
+    const when = `${at(span.from)}-${at(span.to)} at sidecar ${sidecar}: ${kind} ${outcome}`;
+    if (act.kind === 'increment') return `${when}, by ${act.by}`;
+    const seen = act.isBlind ? 'blind' : `having seen ${act.saw.map(briefly).join(', ')}`;
+    if (act.kind === 'delete') return `${when}, ${seen}`;
+    const { value, term } = act;
+    const until =
+      term === undefined ? '' : ` under ${term.id} until ${at(term.earliest)}-${at(term.latest)}`;
+    return `${when}, ${briefly(value)}, ${seen}${until}`;
+  });
+}
+
+/** What tells a value from all others. */
+export function briefly(value: string): string {
+  return `"${value.slice(0, value.indexOf(':') + 1)}"`;
+}

@@ -65,7 +65,7 @@ export interface Plan {
 export interface PlanSettings {
   readonly sidecars: number;
   readonly ledger: 'single' | 'cluster';
-  /** How often each fault comes. */
+  /** How often each fault of a sidecar comes; those of the ledger come for as long. */
   readonly rounds: number;
   readonly pauseMs: Range;
   readonly forMs: Range;
@@ -87,22 +87,22 @@ export function planOf(seed: number, settings: PlanSettings): Plan {
   const ledgerFaults = kind === 'single' ? LEDGER_FAULTS : CLUSTER_FAULTS;
   const sidecarFaults = kind === 'single' ? [...SIDECAR_FAULTS, ...LINK_FAULTS] : SIDECAR_FAULTS;
 
-  const ledger = drawn(ledgerFaults, rounds, random).map((fault) => ({
-    fault, afterMs: within(pauseMs), forMs: within(forMs),
-  }));
-  const sidecars = drawn(sidecarFaults, rounds, random).map((fault) => ({
-    fault,
-    afterMs: within(pauseMs),
-    forMs: fault === 'cut-off' ? cutOffMs : within(forMs),
-    sidecar: Math.floor(random.next() * settings.sidecars),
-  }));
+  const sidecars = Array.from({ length: rounds }, () => shuffled(sidecarFaults, random))
+    .flat()
+    .map((fault) => ({
+      fault,
+      afterMs: within(pauseMs),
+      forMs: fault === 'cut-off' ? cutOffMs : within(forMs),
+      sidecar: Math.floor(random.next() * settings.sidecars),
+    }));
+  const ledger: LedgerStep[] = [];
+  while (lengthOf(ledger) < lengthOf(sidecars)) {
+    for (const fault of shuffled(ledgerFaults, random)) {
+      ledger.push({ fault, afterMs: within(pauseMs), forMs: within(forMs) });
+    }
+  }
   const workMs = Math.max(lengthOf(ledger), lengthOf(sidecars)) + LAST_WORK_MS;
   return { ledger, sidecars, workMs };
-}
-
-/** Each fault once per round, in an order of its own each round. */
-function drawn<Fault>(faults: readonly Fault[], rounds: number, random: Random): Fault[] {
-  return Array.from({ length: rounds }, () => shuffled(faults, random)).flat();
 }
 
 function shuffled<Item>(items: readonly Item[], random: Random): Item[] {
