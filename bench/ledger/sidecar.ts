@@ -102,7 +102,7 @@ export class BenchSidecar {
   readonly reconciliation: Reconciliation;
   readonly #time: BenchTime;
   readonly #ledger: RedisLedger;
-  readonly #ticker: Ticker;
+  #ticker: Ticker;
 
   constructor(options: BenchSidecarOptions) {
     const { redis, time, entries, copies, mirror, instant } = options;
@@ -126,16 +126,7 @@ export class BenchSidecar {
         throw new Error('Cannot measure: the sidecar was taken for silent');
       },
     });
-    this.#ticker = new Ticker({
-      now: () => time.now(),
-      next: () => this.core.nextTick(),
-      tick: (now, budget) => {
-        const more = this.core.tick(now, budget);
-        this.core.facts.reset();
-        this.reconciliation.changed();
-        return more;
-      },
-    });
+    this.#ticker = this.#newTicker();
     this.reconciliation = createReconciliation({
       settings,
       replica: this.replica,
@@ -196,6 +187,13 @@ export class BenchSidecar {
     this.#ticker.arm();
   }
 
+  /** Time was moved on: what waits for a deadline waits no longer. */
+  timeMoved(): void {
+    this.#ticker.stop();
+    this.#ticker = this.#newTicker();
+    this.#ticker.arm();
+  }
+
   /** Waits until the ledger has been told of everything. */
   async pushed(): Promise<void> {
     await until('everything is pushed', () => this.ledgerStatus.unpushed === 0);
@@ -220,6 +218,19 @@ export class BenchSidecar {
     this.#ticker.stop();
     await this.reconciliation.close();
     await this.#ledger.close();
+  }
+
+  #newTicker(): Ticker {
+    return new Ticker({
+      now: () => this.#time.now(),
+      next: () => this.core.nextTick(),
+      tick: (now, budget) => {
+        const more = this.core.tick(now, budget);
+        this.core.facts.reset();
+        this.reconciliation.changed();
+        return more;
+      },
+    });
   }
 
   #stepped(): void {

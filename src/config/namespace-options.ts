@@ -20,6 +20,7 @@ export const PUBLISHABLE = [
   'lease.renewed',
   'lease.transferred',
   'lease.adopted',
+  'reconcile.repaired',
   'entry.created',
   'entry.updated',
   'entry.reverted',

@@ -229,11 +229,10 @@ export function remove(state: State, command: DeleteCommand): DeleteReply | Refu
   const doomed = seen === undefined
     ? candidates
     : candidates.filter((row) => isCovered(state, row, seen));
-  for (const row of doomed) {
-    if (state.isCopy(row)) {
-      buryCopy(state, row, 'deleted');
-      continue;
-    }
+  // Copies first: the end of the last own value would only have them forgotten.
+  const own = doomed.filter((row) => !state.isCopy(row));
+  for (const row of doomed) if (!own.includes(row)) buryCopy(state, row, 'deleted');
+  for (const row of own) {
     const lease = entries.lease[row]!;
     endEntry(state, row, 'deleted');
     if (leases.isImplicit(lease) && leases.entryCount[lease] === 0) {

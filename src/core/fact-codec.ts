@@ -11,7 +11,7 @@ import type { EndReason } from './command.ts';
 import {
   CELL_HEADER_BYTES, DEFAULT_CONTENT_TYPE, type EntryTable, keyLengthAt, type NumberedDot, valueLengthAt,
 } from './entry-table.ts';
-import type { Dot, Fact } from './fact.ts';
+import type { Dot, Fact, Repairs } from './fact.ts';
 import type { LeaseTable } from './lease-table.ts';
 import type { Namespace } from './namespaces.ts';
 import type { BuriedRun, Tombstone } from './tombstones.ts';
@@ -40,6 +40,7 @@ const ENTRY_RESTATED = 10;
 const ENTRY_BURIED = 11;
 const CONTACT_RESTATED = 12;
 const TOMBSTONE_RESTATED = 13;
+const RECONCILE_REPAIRED = 14;
 
 /** Members of an ending before it could be told for another sidecar. */
 const ENDING_FIELDS_BEFORE = 17;
@@ -330,6 +331,15 @@ export class FactWriter extends CborWriter {
     this.#finish(namespace);
   }
 
+  reconcileRepaired(namespace: Namespace, partition: number, repairs: Repairs): void {
+    this.#beginAside(RECONCILE_REPAIRED, 10, namespace);
+    this.unsigned(partition);
+    this.unsigned(repairs.pushed);
+    this.unsigned(repairs.pulled);
+    this.unsigned(repairs.ended);
+    this.#finish(namespace);
+  }
+
   contactRestated(namespace: Namespace): void {
     this.#beginAside(CONTACT_RESTATED, 7, namespace);
     this.double(namespace.contactAt);
@@ -510,6 +520,12 @@ export function decodeFact(bytes: Uint8Array, start = 0, end = bytes.length): Fa
       return {
         kind: 'entry.buried', ...common, ...readEntry(reader),
         reason: readReason(reader), context: readContext(reader),
+      };
+    case RECONCILE_REPAIRED:
+      return {
+        kind: 'reconcile.repaired', ...common,
+        partition: reader.unsigned(), pushed: reader.unsigned(), pulled: reader.unsigned(),
+        ended: reader.unsigned(),
       };
     case CONTACT_RESTATED:
       return { kind: 'contact.restated', namespace, contactAt: reader.double() };

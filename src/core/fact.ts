@@ -103,6 +103,18 @@ export interface EntryConflict extends EntryFact<'entry.conflict'> {
   readonly siblings: number;
 }
 
+/** The ledger and this sidecar differed in a partition, and were put right; of no lease. */
+export interface ReconcileRepaired extends FactOf<'reconcile.repaired'>, Repairs {
+  readonly partition: number;
+}
+
+/** Values told again, taken in, and ended, because the ledger differed. */
+export interface Repairs {
+  readonly pushed: number;
+  readonly pulled: number;
+  readonly ended: number;
+}
+
 export type Fact =
   | LeaseGranted
   | LeaseRenewed
@@ -112,4 +124,5 @@ export type Fact =
   | EntryReverted
   | EntryEnded
   | EntryConflict
-  | EntryBuried;
+  | EntryBuried
+  | ReconcileRepaired;

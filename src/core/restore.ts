@@ -49,6 +49,7 @@ export function restoreFact(state: State, fact: Fact | Restated): void {
     case 'entry.ended':
       return restoreEnding(state, namespace, fact);
     case 'entry.conflict':
+    case 'reconcile.repaired':
       return;
     case 'entry.buried':
       return restoreBuried(state, namespace, fact);

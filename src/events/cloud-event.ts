@@ -110,6 +110,7 @@ function keyHash(fact: EntryFact): string {
 }
 
 function subjectOf(fact: Fact, contract: EventContract): string {
+  if (fact.kind === 'reconcile.repaired') return fact.namespace;
   if (!('key' in fact)) return fact.lease;
   return contract.sensitive ? keyHash(fact) : `${fact.namespace}/${fact.key}`;
 }
@@ -154,6 +155,10 @@ function detailsOf(
         deadline: wall(fact.deadline),
         latenessMs: lateness(fact.at, fact.deadline),
       };
+    case 'reconcile.repaired': {
+      const { partition, pushed, pulled, ended } = fact;
+      return { partition, pushed, pulled, ended };
+    }
     case 'entry.buried':
       return {};
   }

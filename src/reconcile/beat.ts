@@ -96,7 +96,7 @@ async function beatOnce(room: Room, partition: Partition, compare: boolean): Pro
   if (vouched) {
     partition.contact = sentAt;
     partition.rejoining = false;
-    noteVouched(room, partition, digests !== undefined);
+    noteVouched(room, partition, digests);
     room.contacts.consider(partition.contract, room.partitions.of(partition.name.namespace));
   }
   return { reply, digests, vouched };
@@ -140,10 +140,16 @@ function checkSoon(room: Room, partition: Partition): void {
   partition.checkAt = Math.min(partition.checkAt, now + waitMs);
 }
 
-function noteVouched(room: Room, partition: Partition, compared: boolean): void {
+function noteVouched(room: Room, partition: Partition, compared: PartitionDigests | undefined): void {
   const { namespace, partition: number } = partition.name;
   room.changes.take();
-  if (compared && !partition.dirty) room.replica.verified(namespace, number);
+  if (compared !== undefined && !partition.dirty) {
+    room.replica.verified(namespace, number);
+    const { predecessors } = callerOf(room, partition);
+    partition.heirOf = new Set(
+      predecessors.filter((actor) => digestOf(compared.owned, actor).count > 0),
+    );
+  }
   if (!partition.dirty) partition.repairing = false;
   const idle =
     !partition.mirrors && !partition.dirty && !room.replica.ownsIn(namespace, number);

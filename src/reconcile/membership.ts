@@ -15,8 +15,8 @@ import type { ReconcileSettings } from './settings.ts';
 const BACKOFF = { baseMs: 50, capMs: 5_000 };
 /** Where a person must act first, asking soon again only fills logs. */
 const REFUSED_RETRY_MS = 30_000;
-/** Members count as seen for 24 hours; and the version to write may change meanwhile. */
-const REFRESH_MS = 600_000;
+/** Others come and go, and with them the version that everybody reads. */
+const REFRESH_MS = 60_000;
 
 /** Why the ledger does not take this sidecar in, until somebody changes something. */
 export type JoinObstacle = 'misconfigured' | 'layout' | 'version';

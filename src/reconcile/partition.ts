@@ -48,10 +48,11 @@ export class Partition implements Due {
   /** Since when every value of its own has been vouched for; undefined before the first time. */
   contact: number | undefined;
   /**
-   * Earlier runs of which the ledger holds values that are not held here: nobody vouches for them,
-   * so that those values come to their end (PROTOCOL §3.5, rule 5).
+   * Earlier runs that this one vouches for here; undefined before a comparison: for all. Not those
+   * without values, whose writes the ledger may forget, nor those of which it holds values that
+   * are not held here, so that these come to their end (PROTOCOL §2.6, §3.5 rule 5).
    */
-  disowned: Set<string> | undefined;
+  heirOf: ReadonlySet<string> | undefined;
   /** Under a new actor that the ledger has not vouched for yet. */
   rejoining = false;
 

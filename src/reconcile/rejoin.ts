@@ -89,6 +89,7 @@ export class Rejoin {
     partition.batchAnswered = 0;
     partition.rejoining = true;
     partition.contact = undefined;
+    partition.heirOf = undefined;
     partition.checksFailed = 0;
     partition.notBefore = Number.NEGATIVE_INFINITY;
     partition.attempt = 0;

@@ -8,7 +8,7 @@
 import type { HandedOver } from '../core/adoption.ts';
 import type { GrantReply } from '../core/command.ts';
 import type { NamespaceContract } from '../core/contract.ts';
-import type { Dot } from '../core/fact.ts';
+import type { Dot, Repairs } from '../core/fact.ts';
 import type { Refusal } from '../core/refusal.ts';
 import type { Digest, PushedRecord } from '../ledger/ledger.ts';
 import type { Ending, LedgerRecord } from '../ledger/record.ts';
@@ -83,6 +83,8 @@ export interface Replica {
     namespace: string, partition: number, removed: readonly ({ readonly actor: string } & Digest)[],
   ): void;
 
+  /** Tells that a partition differed from the ledger and was put right. */
+  tellRepaired(namespace: string, partition: number, repairs: Repairs): void;
   /** Publishes the ending of a run whose owner is silent. */
   tellOrphan(namespace: string, id: string, ending: Ending, offsetMs: number): void;
   /** Every value of its own was vouched for by a request sent at this timeline instant. */

@@ -47,12 +47,12 @@ export interface Room {
 
 
 /** Who asks about a partition: this run, and those before it that it vouches for there. */
-export function callerOf(room: Room, { disowned }: Partition): Caller {
+export function callerOf(room: Room, { heirOf }: Partition): Caller {
   const { actor, predecessors } = room.replica;
   return {
     actor,
     predecessors:
-      disowned === undefined ? predecessors : predecessors.filter((other) => !disowned.has(other)),
+      heirOf === undefined ? predecessors : predecessors.filter((other) => heirOf.has(other)),
     epoch: room.epoch,
   };
 }

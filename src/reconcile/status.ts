@@ -58,9 +58,9 @@ export function statusOf(room: Room, rounds: Rounds) {
   const age = (instant: number | undefined) =>
     instant === undefined ? null : Math.round(now - instant);
   let oldest: number | undefined;
-  for (const { unpushed } of partitions.all()) {
-    const since = unpushed.oldest;
-    if (since !== undefined) oldest = Math.min(oldest ?? since, since);
+  for (const { unpushed, batch } of partitions.all()) {
+    const since = Math.min(unpushed.oldest ?? now, ...(batch?.since ?? []));
+    if (since < now) oldest = Math.min(oldest ?? since, since);
   }
   return {
     ledger: {

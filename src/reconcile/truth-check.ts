@@ -63,14 +63,15 @@ function disown(
   { owned }: PartitionDigests,
 ): void {
   const { namespace, partition: number } = partition.name;
-  for (const actor of callerOf(room, partition).predecessors) {
+  const kept = new Set(callerOf(room, partition).predecessors);
+  for (const actor of kept) {
     if (reply.vouched.includes(actor)) continue;
     const held = (owned.get(actor)?.count ?? 0) > 0;
     if (held && partition.checksFailed === 0) continue;
     if (held) room.replica.restamp(namespace, number, actor);
-    partition.disowned ??= new Set();
-    partition.disowned.add(actor);
+    kept.delete(actor);
   }
+  partition.heirOf = kept;
 }
 
 function passed(room: Room, partition: Partition): void {
@@ -103,6 +104,7 @@ async function putRight(
     tally.repairs.pushed += done.pushed;
     tally.repairs.pulled += done.pulled;
     tally.repairs.ended += done.ended;
+    room.replica.tellRepaired(partition.name.namespace, partition.name.partition, done);
     room.log.warn({ ...partition.name, ...done }, 'the ledger differed, and is being put right');
   }
   // Copies that the ledger lacks have been left for now; that there are some, only its root tells.

@@ -7,7 +7,7 @@ import { adopt, type HandedOver, leasesToHandOver } from '../core/adoption.ts';
 import type { GrantReply } from '../core/command.ts';
 import type { NamespaceContract } from '../core/contract.ts';
 import { releaseCopies } from '../core/endings.ts';
-import type { Dot } from '../core/fact.ts';
+import type { Dot, Repairs } from '../core/fact.ts';
 import {
   confirm, confirmPartition, type HeldValue, ownRecord, partitionSums, rehash,
 } from '../core/ledger-view.ts';
@@ -231,6 +231,12 @@ export class CoreReplica implements Replica {
     for (const { actor, count, high, low } of removed) {
       unswept?.add(partition, actor, -count, -high, -low);
     }
+  }
+
+  tellRepaired(namespace: string, partition: number, repairs: Repairs): void {
+    const found = this.#namespace(namespace);
+    if (found === undefined) return;
+    this.#step((state) => state.facts.reconcileRepaired(found, partition, repairs));
   }
 
   tellOrphan(namespace: string, id: string, ending: Ending, offsetMs: number): void {

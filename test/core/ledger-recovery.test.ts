@@ -16,8 +16,8 @@ const OTHERS = ['bbbbbbbbbbbbbbb2', 'ccccccccccccccc3'];
 const POLICIES: readonly ConflictPolicy[] = ['lww', 'siblings', 'counter'];
 const bytes = new Uint8Array([1, 2, 3]);
 
-function coreOf(conflict: ConflictPolicy, actor: string): Core {
-  const base = optionsWith([contractOf('default', { conflict, mirror: 'all' })]);
+function coreOf(conflict: ConflictPolicy, mirror: 'none' | 'all', actor: string): Core {
+  const base = optionsWith([contractOf('default', { conflict, mirror })]);
   return new Core(
     {
       ...base, actor,
@@ -36,7 +36,7 @@ function happen(core: Core, conflict: ConflictPolicy, at: number, [kind, key, ch
   const namespace = state.namespaces.find('default')!;
   const name = KEYS[key % KEYS.length]!;
   const lease = ['x', 'y'][choice % 2]!;
-  switch (kind % 9) {
+  switch (kind % 10) {
     case 0:
       core.step({ op: 'grant', namespace: 'default', holder: 'h', id: lease, ttlMs: 400 }, at);
       return;
@@ -55,6 +55,18 @@ function happen(core: Core, conflict: ConflictPolicy, at: number, [kind, key, ch
         const put = { op: 'put', namespace: 'default', key: name, value: bytes } as const;
         core.step({ ...put, contentType: 'text/plain', ...under }, at);
       }
+      return;
+    }
+    case 9: {
+      // Half of them are refused, and must leave nothing behind.
+      const entry = { namespace: 'default', key: name };
+      const put = { op: 'put', ...entry, value: bytes, contentType: 'text/plain' } as const;
+      const doubtful = { ...put, key: 'zz', ...(choice % 2 === 0 ? { lease: 'nobody' } : {}) };
+      const change = conflict === 'counter' ? ({ op: 'increment', ...entry, by: 2 } as const) : put;
+      const operations = choice % 3 === 0
+        ? [{ op: 'delete', ...entry } as const, change, doubtful]
+        : [change, { op: 'delete', ...entry } as const, doubtful];
+      core.step({ op: 'batch', atomic: true, operations }, at);
       return;
     }
     case 5:
@@ -82,7 +94,7 @@ function happen(core: Core, conflict: ConflictPolicy, at: number, [kind, key, ch
         }));
         merge(state, namespace, name, {
           context, values: choice % 2 === 0 ? [foreign] : [], ends: choice % 5 === 0 ? ends : [],
-        }, 'all');
+        }, choice % 7 === 0 ? 'beside-own' : 'all');
       });
       return;
     default:
@@ -115,14 +127,15 @@ function toldBy(core: Core, at: number) {
 
 describe('a core with a ledger', () => {
   it('tells the ledger the same after a crash, from facts or from a snapshot', () => {
-    const happening = fc.tuple(fc.nat(8), fc.nat(3), fc.nat(60), fc.nat(120));
+    const happening = fc.tuple(fc.nat(9), fc.nat(3), fc.nat(60), fc.nat(120));
     fc.assert(
       fc.property(
         fc.constantFrom(...POLICIES),
+        fc.constantFrom('none' as const, 'all' as const),
         fc.array(happening, { minLength: 5, maxLength: 60 }),
         fc.nat(60),
-        (conflict, happenings, snapshotAt) => {
-          const live = coreOf(conflict, 'aaaaaaaaaaaaaaa1');
+        (conflict, mirror, happenings, snapshotAt) => {
+          const live = coreOf(conflict, mirror, 'aaaaaaaaaaaaaaa1');
           const whole: Uint8Array[] = [];
           let since: Uint8Array[] | undefined;
           let at = START;
@@ -150,7 +163,7 @@ describe('a core with a ledger', () => {
           const expected = toldBy(live, at);
           for (const records of [whole, since]) {
             if (records === undefined) continue;
-            const again = coreOf(conflict, 'aaaaaaaaaaaaaaa1');
+            const again = coreOf(conflict, mirror, 'aaaaaaaaaaaaaaa1');
             for (const record of records) again.restore(record);
             again.snapshotRestored();
             again.resume(at);

@@ -310,3 +310,18 @@ describe('renewals', () => {
     expect(w.core.step({ op: 'get-lease', id: 'l' }, w.now)).toMatchObject({ lease: { remainingMs: 5000 } });
   });
 });
+
+describe('a delete of a key with own values and copies', () => {
+  it('ends the own ones and leaves word of all others', () => {
+    const w = world({ conflict: 'siblings' });
+    w.put('k', 'mine');
+    w.merge('k', ledgerKey([held(OTHER, 1, 'theirs'), held(THIRD, 2, 'also theirs')]), 'beside-own');
+    w.facts();
+    w.core.step({ op: 'delete', namespace: 'default', key: 'k' }, w.now);
+    checkInvariants(w.core);
+    expect(w.facts().map(({ kind }) => kind)).toEqual(['entry.buried', 'entry.buried', 'entry.ended']);
+    expect([...w.own('k')!.context.keys()].sort()).toEqual(
+      ['aaaaaaaaaaaaaaa1', OTHER, THIRD],
+    );
+  });
+});

@@ -7,7 +7,7 @@ import { settled, SimulatedTime } from './simulated-time.ts';
 
 function gateWith(failures = 2) {
   const time = new SimulatedTime(1000);
-  const scheduler = time.scheduler(() => 0.5);
+  const scheduler = time.clock(() => 0.5);
   const tally = new Tally();
   const breaker = new Breaker({ failures, openMs: 1000, maxOpenMs: 1000 }, scheduler);
   const ledger = { traffic: { sent: 7, received: 9 } } as Ledger;

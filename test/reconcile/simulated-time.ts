@@ -67,12 +67,66 @@ export class SimulatedTime {
   }
 
   /** A clock of its own: ahead by `aheadMs`, faster by `rate`. */
-  scheduler(random: () => number, aheadMs = 0, rate = 1): Scheduler {
-    const start = this.#now;
-    return {
-      now: () => start + aheadMs + (this.#now - start) * rate,
-      after: (delayMs, work) => this.after(delayMs / rate, work),
-      random,
+  clock(random: () => number, aheadMs = 0, rate = 1): LocalClock {
+    return new LocalClock(this, random, aheadMs, rate);
+  }
+}
+
+/** What one process takes for the time. */
+export class LocalClock implements Scheduler {
+  readonly #time: SimulatedTime;
+  readonly #start: number;
+  readonly #aheadMs: number;
+  readonly #rate: number;
+  readonly random: () => number;
+  #lostMs = 0;
+  #suspendedAt: number | undefined;
+  #held: (() => void)[] = [];
+
+  constructor(time: SimulatedTime, random: () => number, aheadMs: number, rate: number) {
+    this.#time = time;
+    this.#start = time.now();
+    this.#aheadMs = aheadMs;
+    this.#rate = rate;
+    this.random = random;
+  }
+
+  now(): number {
+    const elapsed = (this.#suspendedAt ?? this.#time.now()) - this.#start - this.#lostMs;
+    return this.#start + this.#aheadMs + elapsed * this.#rate;
+  }
+
+  after(delayMs: number, work: () => void): () => void {
+    const dueAt = this.now() + delayMs;
+    let cancel = () => {};
+    let cancelled = false;
+    const look = () => {
+      if (cancelled) return;
+      if (this.#suspendedAt !== undefined) {
+        this.#held.push(look);
+        return;
+      }
+      const leftMs = dueAt - this.now();
+      // Rounding must not make it fire a hair early, nor wait for nothing.
+      if (leftMs > 1e-6) cancel = this.#time.after(leftMs / this.#rate, look);
+      else work();
     };
+    cancel = this.#time.after(delayMs / this.#rate, look);
+    return () => {
+      cancelled = true;
+      cancel();
+    };
+  }
+
+  /** The machine sleeps: this clock stands still, and nothing happens here. */
+  suspend(): void {
+    this.#suspendedAt = this.#time.now();
+  }
+
+  resume(): void {
+    if (this.#suspendedAt === undefined) return;
+    this.#lostMs += this.#time.now() - this.#suspendedAt;
+    this.#suspendedAt = undefined;
+    for (const look of this.#held.splice(0)) look();
   }
 }

@@ -18,10 +18,9 @@ import type { Flags, ReconcileSettings } from '../../src/reconcile/settings.ts';
 import type { LedgerAck } from '../../src/ledger/ledger.ts';
 import { murmur3, placementOf } from '../../src/ledger/placement.ts';
 import type { LedgerRecord } from '../../src/ledger/record.ts';
-import type { Scheduler } from '../../src/resilience/scheduler.ts';
 import { contractOf, optionsWith } from '../core/fixtures.ts';
 import { FaultyLedger } from './faulty-ledger.ts';
-import { chance, settled, SimulatedTime } from './simulated-time.ts';
+import { chance, type LocalClock, settled, SimulatedTime } from './simulated-time.ts';
 
 export const START = Date.UTC(2026, 5, 1);
 
@@ -125,7 +124,7 @@ export class Sidecar {
   readonly service: Service;
   readonly facts: Fact[] = [];
   readonly logged: { readonly level: string; readonly message: string; readonly fields: object }[] = [];
-  readonly scheduler: Scheduler;
+  readonly scheduler: LocalClock;
   flags: Flags = { sweep: 'on', adoption: 'on', merge: 'on' };
   #tickAt = Number.POSITIVE_INFINITY;
   #gone = false;
@@ -135,7 +134,7 @@ export class Sidecar {
     this.options = options;
     const seed = options.seed ?? 1;
     const random = chance(seed * 7919 + name.charCodeAt(0));
-    this.scheduler = world.time.scheduler(random, options.aheadMs, options.rate);
+    this.scheduler = world.time.clock(random, options.aheadMs, options.rate);
     let actors = 0;
     const newActor = () => {
       actors += 1;

@@ -157,10 +157,10 @@ local function judge(siblings)
 end
 
 -- Also by a value past its deadline, while its owner is alive and may have renewed it.
-local function isHeld(x, y, siblings)
+local function isHeld(x, siblings)
   local first, new = false, false
   for _, sibling in ipairs(siblings) do
-    if x.held[sibling.dot] then first = true else new = new or y.held[sibling.dot] ~= nil end
+    if x.held[sibling.dot] then first = true else new = true end
   end
   return first and new
 end
@@ -329,7 +329,7 @@ local function pushRecord(id, bytes, known)
   local heard = withoutExpired(x, y)
   local left = endDue(x)
   local together = joinedSiblings(left, heard)
-  if terms.policy == FIRST_WINS and isHeld(left, heard, together) then return HELD, x.bytes end
+  if terms.policy == FIRST_WINS and isHeld(left, together) then return HELD, x.bytes end
   local kept, losers = judge(together)
   local gone, stays = {}, {}
   for _, sibling in ipairs(together) do stays[sibling.dot] = true end

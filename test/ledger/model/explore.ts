@@ -151,15 +151,23 @@ export function walk({ setting, budget, steps, seed }: WalkOptions): Found | und
   );
   let world = newWorld();
   let used: Budget = {};
+  // What changes nothing is no step.
+  let key = '';
   const done: Action[] = [];
   while (done.length < steps && world.violation === undefined) {
     const possible = liked.slice();
     let next: World | undefined;
     while (next === undefined && possible.length > 0) {
-      const [{ action }] = possible.splice(drawn(possible, random), 1) as [{ action: Action }];
+      const { action } = possible.splice(drawn(possible, random), 1)[0]!;
       const after = spent(used, budget, action);
       next = after && step(world, action, setting);
       if (next === undefined) continue;
+      const reached = keyOf(next);
+      if (reached === key) {
+        next = undefined;
+        continue;
+      }
+      key = reached;
       used = after!;
       done.push(action);
     }
