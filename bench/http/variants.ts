@@ -11,7 +11,7 @@ const TTL_MS = 600_000;
 const value = Buffer.alloc(VALUE_BYTES, 'v').toString('latin1');
 
 function keyOf(index: number): string {
-  return `bench-${String(index % KEYS).padStart(10, '0')}`;
+  return `bench-${String(index).padStart(10, '0')}`;
 }
 
 function request(method: string, path: string, headers: string, body: string): string {
@@ -26,8 +26,8 @@ export function bareTexts(): string[] {
 }
 
 /** `ttlMs` given: every one under a fresh lease; else the deadline stays. */
-export function putTexts(namespace: string, query = `?ttlMs=${TTL_MS}`): string[] {
-  return Array.from({ length: KEYS }, (_, index) =>
+export function putTexts(namespace: string, query = `?ttlMs=${TTL_MS}`, keys = KEYS): string[] {
+  return Array.from({ length: keys }, (_, index) =>
     request('PUT', `/v1/entries/${namespace}/${keyOf(index)}${query}`, BYTES, value),
   );
 }
@@ -44,7 +44,7 @@ export function batchTexts(namespace: string, format: 'json' | 'cbor'): string[]
     const operations = Array.from({ length: BATCH }, (_, index) => ({
       op: 'put',
       namespace,
-      key: keyOf(batch * BATCH + index),
+      key: keyOf((batch * BATCH + index) % KEYS),
       value: format === 'json' ? bytes.toString('base64') : bytes,
       ttlMs: TTL_MS,
     }));

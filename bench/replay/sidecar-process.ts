@@ -23,6 +23,10 @@ export interface SidecarOptions {
   readonly dataDirectory?: string;
   /** Processor to pin it to, by `taskset`; undefined: wherever the kernel likes. */
   readonly processor?: number | undefined;
+  /** Of the ledger it shares with others; default: it runs alone. */
+  readonly ledgerUrl?: string | undefined;
+  /** Its display name. */
+  readonly name?: string;
 }
 
 export interface SidecarProcess {
@@ -64,6 +68,8 @@ export async function startSidecar(options: SidecarOptions): Promise<SidecarProc
       LEASEHOLD_MEMORY_LIMIT_MB: String(options.memoryLimitMb),
       LEASEHOLD_LOG_LEVEL: 'warn',
       LEASEHOLD_DRAIN_MS: '5000',
+      ...(options.ledgerUrl === undefined ? {} : { LEASEHOLD_LEDGER_URL: options.ledgerUrl }),
+      ...(options.name === undefined ? {} : { LEASEHOLD_NAME: options.name }),
     },
     stdio: ['ignore', 'pipe', 'pipe'],
   });

@@ -254,6 +254,11 @@ export interface SweepRequest {
   readonly scope: 'own' | 'orphans';
   /** Records looked at, at most. */
   readonly limit: number;
+  /**
+   * `own`: the ledger's time when it was asked for, as far as the caller knows. A request that is
+   * late finds values past their deadline that the caller has renewed meanwhile: those stay.
+   */
+  readonly asOf?: number;
   /** `orphans`: count, and change nothing (the flag `sweep: shadow`). */
   readonly dryRun: boolean;
 }

@@ -5,6 +5,7 @@
 import { type Ledger, LedgerError, type LedgerFault } from '../ledger/ledger.ts';
 import type { Breaker } from '../resilience/breaker.ts';
 import { withDeadline } from '../resilience/deadline.ts';
+import { RetryBudget } from '../resilience/retry-budget.ts';
 import type { Scheduler } from '../resilience/scheduler.ts';
 import type { Tally } from './tally.ts';
 
@@ -23,6 +24,7 @@ export class LedgerGate {
   readonly #breaker: Breaker;
   readonly #scheduler: Scheduler;
   readonly #tally: Tally;
+  readonly #retries = new RetryBudget();
   #tripped = false;
   /** Called after the first answer that follows a time when the breaker was open. */
   onReconnect: () => void = () => {};
@@ -73,6 +75,7 @@ export class LedgerGate {
       throw new GateClosedError('unavailable', 'Cannot ask the ledger: it has been failing');
     }
     const sentAt = this.#scheduler.now();
+    this.#retries.requested();
     this.requestsInFlight += 1;
     try {
       const reply = await withDeadline(
@@ -90,6 +93,14 @@ export class LedgerGate {
     } finally {
       this.requestsInFlight -= 1;
     }
+  }
+
+  /**
+   * Whether what failed may be tried again soon. When it may not, so much is failing that trying
+   * again is part of the trouble.
+   */
+  mayRetrySoon(): boolean {
+    return this.#retries.permits();
   }
 
   #answered(sentAt: number): void {

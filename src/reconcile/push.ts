@@ -76,7 +76,12 @@ async function send(room: Room, partition: Partition, batch: Batch) {
  * Calls `waiter` when the ledger has the key as it is now; at once when it has it already. What is
  * on its way was encoded after the last change, or the key would be among the changed ones.
  */
-export function awaitPushed(room: Room, namespace: string, id: string, waiter: Waiter): Partition | undefined {
+export function awaitPushed(
+  room: Room,
+  namespace: string,
+  id: string,
+  waiter: Waiter,
+): Partition | undefined {
   room.changes.take();
   const partition = room.partitions.findOf(namespace, id);
   const sent = partition?.batch?.request.records.findIndex((record) => record.id === id) ?? -1;

@@ -15,6 +15,8 @@ import { sweepOwn } from './sweeper.ts';
 import { truthCheck } from './truth-check.ts';
 
 const BACKOFF = { baseMs: 50, capMs: 5_000 };
+/** From here on the wait is the longest. */
+const ATTEMPT_MAX = 7;
 /** A heartbeat this late goes before pushes: a partition that is written all the time beats, too. */
 const BEAT_LATE_RATIO = 0.25;
 const BATCHES_AT_ONCE = 16;
@@ -234,8 +236,9 @@ export class Rounds {
     }
     tally.lastOutcome = 'failed';
     tally.lastAt = now;
-    partition.notBefore = now + fullJitter(partition.attempt, BACKOFF, () => scheduler.random());
-    partition.attempt = Math.min(partition.attempt + 1, 32);
+    const attempt = gate.mayRetrySoon() ? partition.attempt : ATTEMPT_MAX;
+    partition.notBefore = now + fullJitter(attempt, BACKOFF, () => scheduler.random());
+    partition.attempt = Math.min(partition.attempt + 1, ATTEMPT_MAX);
   }
 
   #leaveIdle(partition: Partition): void {

@@ -3,6 +3,7 @@
  * Two depths: our own values by owner digest, where only those are kept; every value by buckets,
  * where copies of everything are.
  */
+import type { Dot } from '../core/fact.ts';
 import type { Digest, DiffItem, DiffReply } from '../ledger/ledger.ts';
 import type { Partition } from './partition.ts';
 import { askPartition, callerOf, offsetOf, type Room } from './room.ts';
@@ -64,10 +65,14 @@ function askDiff(room: Room, partition: Partition, what: object, after = '') {
   return askPartition(
     room, partition,
     (ledger) =>
-      ledger.diff(partition.name, { caller: callerOf(room, partition), ...what, after, limit: PAGE_RECORDS }),
+      ledger.diff(partition.name, {
+        caller: callerOf(room, partition), ...what, after, limit: PAGE_RECORDS,
+      }),
     {
       sound: (reply: DiffReply) =>
-        Array.isArray(reply.differing) && Array.isArray(reply.items) && typeof reply.next === 'string'
+        Array.isArray(reply.differing) &&
+        Array.isArray(reply.items) &&
+        typeof reply.next === 'string'
           ? undefined
           : 'The ledger answered a comparison without its parts',
     },
@@ -113,6 +118,6 @@ function compare(
 }
 
 /** As text, for comparison: the same writes in any order. */
-function dotsOf(values: readonly { readonly dot: { readonly actor: string; readonly seq: number } }[]): string {
+function dotsOf(values: readonly { readonly dot: Dot }[]): string {
   return values.map(({ dot }) => `${dot.actor}.${dot.seq}`).sort().join(' ');
 }

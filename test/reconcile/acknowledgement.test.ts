@@ -198,7 +198,8 @@ describe('the first writer wins', () => {
   test('in a batch costs only what lost', async () => {
     const { world, sidecars: [a, b] } = await worldOf(['a', 'b'], firstWins);
     const put = (key: string, value: string) => ({
-      op: 'put' as const, namespace: 'default', key, value: text.encode(value), contentType: 'text/plain',
+      op: 'put' as const, namespace: 'default', key, contentType: 'text/plain',
+      value: text.encode(value),
     });
     const one = a.ask({ op: 'batch', atomic: false, operations: [put('x', 'a'), put('y', 'a')] });
     const other = b.ask({ op: 'batch', atomic: false, operations: [put('y', 'b'), put('z', 'b')] });

@@ -2,11 +2,11 @@
 import { describe, expect, test } from 'vitest';
 import type { PushReply } from '../../src/ledger/ledger.ts';
 import { contractOf } from '../core/fixtures.ts';
-import { World } from './world.ts';
+import { type SidecarOptions, World } from './world.ts';
 
-async function worldOfOne(...args: Parameters<World['add']> extends [string, ...infer R] ? R : never) {
+async function worldOfOne(options: SidecarOptions = {}) {
   const world = new World();
-  const sidecar = world.add('a', ...args);
+  const sidecar = world.add('a', options);
   await world.pass(100);
   return { world, sidecar };
 }

@@ -12,7 +12,8 @@ const text = new TextEncoder();
 async function worldOfTwo(more: Partial<NamespaceContract> = {}, options: SidecarOptions = {}) {
   const world = new World();
   const contracts = [contractOf('default', { ttl: TTL, ...more })];
-  const [a, b] = ['a', 'b'].map((name) => world.add(name, { contracts, ...options })) as [Sidecar, Sidecar];
+  const sidecars = ['a', 'b'].map((name) => world.add(name, { contracts, ...options }));
+  const [a, b] = sidecars as [Sidecar, Sidecar];
   await world.pass(100);
   return { world, a, b };
 }
@@ -58,8 +59,11 @@ describe('a read', () => {
     expect(asked.outcome).not.toMatchObject({ members: { authoritative: false } });
   });
 
-  test.each(['away', 'late', 'crowded'] as const)('while the ledger is %s is answered from here, and says that it is no proof', async (how) => {
-    const { world, a, b } = await worldOfTwo({}, how === 'crowded' ? { settings: { readThroughs: 0 } } : {});
+  test.each([
+    'away', 'late', 'crowded',
+  ] as const)('while the ledger is %s is answered from here, and says that it is no proof', async (how) => {
+    const settings = how === 'crowded' ? { readThroughs: 0 } : {};
+    const { world, a, b } = await worldOfTwo({}, { settings });
     a.put('k', 'one');
     await world.pass(50);
     b.link.away = how === 'away';
@@ -109,7 +113,8 @@ describe('a read', () => {
   });
 
   test('whose answer was overtaken by the change log brings nothing old back', async () => {
-    const { world, a, b } = await worldOfTwo({ mirror: 'all' }, { settings: { readThroughMs: 2000 } });
+    const settings = { readThroughMs: 2000 };
+    const { world, a, b } = await worldOfTwo({ mirror: 'all' }, { settings });
     a.put('k', 'one');
     await world.pass(1000);
     let held: (() => void) | undefined;
@@ -200,7 +205,9 @@ describe('a write that depends on what is there', () => {
 
 test('a namespace that does not reconcile is left alone', async () => {
   const world = new World();
-  const sidecar = world.add('a', { contracts: [contractOf('default'), contractOf('mine', { class: 'local' })] });
+  const sidecar = world.add('a', {
+    contracts: [contractOf('default'), contractOf('mine', { class: 'local' })],
+  });
   await world.pass(100);
   const before = sidecar.link.sent.length;
   sidecar.ask({

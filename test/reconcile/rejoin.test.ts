@@ -139,7 +139,7 @@ describe('joining', () => {
   test.each([
     ['layout', { status: 'layout', partitions: 8, buckets: 16 }],
     ['version', { status: 'version', versionMin: 3, versionMax: 4 }],
-  ] as const)('a ledger that does not fit (%s) is asked again rarely, and named once', async (obstacle, reply) => {
+  ] as const)('a ledger of another %s is asked again rarely, and named once', async (obstacle, reply) => {
     const world = new World();
     const a = world.add('a');
     for (let count = 0; count < 3; count++) {
@@ -167,7 +167,7 @@ describe('joining', () => {
 });
 
 describe('a new run', () => {
-  test('goes on with what its journal holds, vouches for the run before it, and loses nothing', async () => {
+  test('goes on with what its journal holds, and vouches for the run before it', async () => {
     const { world, sidecars: [a] } = await worldOf(['a']);
     a.step({ op: 'grant', namespace: 'default', holder: 'h', id: 'l', ttlMs: 8000 });
     a.put('session', 'v', { lease: 'l' });
@@ -216,7 +216,7 @@ describe('a new run', () => {
     world.check();
   });
 
-  test('2: whose last push was taken without its knowing, and written over since, brings nothing back', async () => {
+  test('2: whose last push was taken unknown to it, and written over, brings nothing back', async () => {
     for (const conflict of ['lww', 'siblings'] as const) {
       const { world, sidecars: [a, b] } = await worldOf(['a', 'b'], { conflict });
       a.link.loses = ({ operation }) => operation === 'push';

@@ -77,7 +77,9 @@ describe('6: a machine that sleeps for longer than its leases live', () => {
 });
 
 describe('7: deleted by one that is cut off, while its owner, cut off too, renews it', () => {
-  test.each(['the owner', 'the other'] as const)('it is over, though %s is heard of first', async (first) => {
+  test.each([
+    'the owner', 'the other',
+  ] as const)('it is over, though %s is heard of first', async (first) => {
     const { world, sidecars: [a, b] } = await worldOf(['a', 'b'], {
       mirror: 'all', autonomyMs: 30_000,
     });

@@ -66,7 +66,9 @@ describe('the status', () => {
 });
 
 describe('the flag merge', () => {
-  test.each(['off', 'shadow'] as const)('%s: others\' values are counted and left where they are; own ones go out', async (merge) => {
+  test.each([
+    'off', 'shadow',
+  ] as const)('%s: others\' values are counted and left; own ones go out', async (merge) => {
     const { world, sidecars: [a, b] } = await worldOf(['a', 'b'], { mirror: 'all' });
     b.flags = { ...b.flags, merge };
     a.put('k', 'one');

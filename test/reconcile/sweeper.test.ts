@@ -31,8 +31,8 @@ describe('own values past their final deadline', () => {
     expect(world.record('k0')).toBeUndefined();
     expect(a.replica.unswept('default', 0)).toBe(0);
     expect(sweeps(a, 'own').length).toBeLessThan(24);
-    expect(a.link.pushes().flatMap(({ records }) => records).every(({ siblings }) => siblings.length > 0))
-      .toBe(true);
+    const pushed = a.link.pushes().flatMap(({ records }) => records);
+    expect(pushed.every(({ siblings }) => siblings.length > 0)).toBe(true);
   });
 
   test('are not swept while something waits to be pushed there', async () => {
@@ -47,7 +47,9 @@ describe('own values past their final deadline', () => {
 });
 
 describe('values of a sidecar that is gone', () => {
-  test.each(['none', 'all'] as const)('end after its silence, once, told by another; mirror %s', async (mirror) => {
+  test.each([
+    'none', 'all',
+  ] as const)('end after its silence, once, told by another; mirror %s', async (mirror) => {
     const { world, sidecars: [a, b, c] } = await worldOf(['a', 'b', 'c'], { mirror });
     a.step({ op: 'grant', namespace: 'default', holder: 'h', id: 'l', ttlMs: 4000 });
     a.put('session', 'v', { lease: 'l' });

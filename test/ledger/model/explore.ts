@@ -11,8 +11,8 @@ export type Budget = Readonly<Record<string, number>>;
 
 const DEEDS: readonly Deed[] = [
   'write', 'write-blind', 'renew', 'end', 'delete', 'push', 'push-unanswered', 'push-delayed',
-  'late-push', 'beat', 'truth-check', 'pull', 'sweep-own', 'sweep-orphans', 'crash', 'restart',
-  'forget',
+  'late-push', 'beat', 'truth-check', 'pull', 'sweep-own', 'sweep-orphans', 'sweep-own-delayed',
+  'retire', 'retire-delayed', 'late-request', 'crash', 'restart', 'forget',
 ];
 const ACTIONS: readonly Action[] = [
   { does: 'tick' }, { does: 'save' }, { does: 'rollback' },
@@ -110,13 +110,21 @@ export function actionNamed(name: string): Action {
   return action;
 }
 
-/** Plays `A write; A push; tick`. Throws when a step cannot happen. */
-export function play(schedule: string, setting: Setting, from: World = newWorld()): World {
-  let world = from;
-  for (const name of schedule.split('; ')) {
-    const next = step(world, actionNamed(name), setting);
-    if (next === undefined) throw new Error(`"${name}" cannot happen at ${world.now}`);
-    world = next;
+/**
+ * Plays `A write; A push; 2 tick; A renew?`. Throws when a step cannot happen, but for those with a
+ * question mark. Stops at the first violation.
+ */
+export function play(schedule: string, setting: Setting): World {
+  let world = newWorld();
+  for (const part of schedule.split('; ')) {
+    const [, times = '1', name, maybe] = /^(?:(\d+) )?(.*?)(\?)?$/.exec(part)!;
+    for (let left = Number(times); left > 0 && world.violation === undefined; left--) {
+      const next = step(world, actionNamed(name!), setting);
+      if (next === undefined && maybe === undefined) {
+        throw new Error(`"${name}" cannot happen at ${world.now}`);
+      }
+      world = next ?? world;
+    }
   }
   return world;
 }

@@ -19,6 +19,8 @@ export interface Rules {
   readonly heirs: boolean;
   /** Rule 5: a heartbeat vouches only with equal digests, or a history followed to its end. */
   readonly vouching: boolean;
+  /** Rule 6: the ledger notices that its history is another one, and gives everybody time. */
+  readonly epochs: boolean;
   /** Rule 8: a context is journalled and pushed only with the values it was computed with. */
   readonly contextWithValues: boolean;
   /** Rule 2: a sidecar selects on reading, and deletes no value of others. */
@@ -27,12 +29,15 @@ export interface Rules {
   readonly encodesAgain: boolean;
   /** A change to rule 7: an owner says with a tombstone which deadlines it knew. */
   readonly tellsDeadlines: boolean;
+  /** A sweep of its own says when it was asked for: what is due later may have been renewed. */
+  readonly sweepsAsOf: boolean;
   /** D3 and §2.5: a value is written again only under a context that has the old write in it. */
   readonly restampCovers: boolean;
 }
 export const ALL_RULES: Rules = {
-  renewalCap: true, contactKept: true, heirs: true, vouching: true, contextWithValues: true,
-  selectsOnRead: true, encodesAgain: true, tellsDeadlines: true, restampCovers: true,
+  renewalCap: true, contactKept: true, heirs: true, vouching: true, epochs: true,
+  contextWithValues: true, selectsOnRead: true, encodesAgain: true, tellsDeadlines: true,
+  sweepsAsOf: true, restampCovers: true,
 };
 
 export function at(tick: number): number {

@@ -50,6 +50,13 @@ export interface Tombstone {
   readonly runs: readonly Run[];
   readonly confirmed: boolean;
 }
+/** A request other than a push that is still in the network. */
+export interface Straggler {
+  readonly does: 'sweep-own' | 'retire';
+  readonly caller: Caller;
+  /** The ledger's time when it was sent. */
+  readonly asOf: number;
+}
 /** A push as it was sent: the same bytes, however often. */
 export interface Sent {
   readonly caller: Caller;
@@ -74,11 +81,14 @@ export interface Sidecar {
   readonly flight: Sent | undefined;
   /** A copy of some push, still in the network. */
   readonly late: Sent | undefined;
+  readonly straggler: Straggler | undefined;
   /** Of values that ended at their final deadline, which the ledger is to sweep. */
   readonly unswept: Readonly<Record<string, Digest>>;
   /** The instant of the last request that vouched for everything of ours. */
   readonly contact: number;
   readonly cursor: Cursor;
+  /** Of the last answer; 0: there was none. Another one makes a truth check due. */
+  readonly epoch: number;
   readonly batch: number;
   readonly answered: number;
   readonly checkDue: boolean;
@@ -91,7 +101,7 @@ export function newSidecar(name: 'A' | 'B', now: number): Sidecar {
   return {
     name, run: 1, up: true, actor: actorOf(name, 1), predecessors: [], seq: 0,
     values: [], copies: [], tombstone: undefined, changed: false, flight: undefined,
-    late: undefined, unswept: {}, contact: now, cursor: NO_CURSOR, batch: 0, answered: 0,
+    late: undefined, straggler: undefined, unswept: {}, contact: now, cursor: NO_CURSOR, epoch: 0, batch: 0, answered: 0,
     checkDue: false, checkFailed: false, rejoining: false,
   };
 }
@@ -398,11 +408,20 @@ export function ownedOf(sidecar: Sidecar): ({ readonly actor: string } & Digest)
   });
 }
 
+/** Another epoch: what followed from the history so far may not follow any more. */
+export function answeredIn(sidecar: Sidecar, epoch: number): Sidecar {
+  if (sidecar.epoch === epoch) return sidecar;
+  return { ...sidecar, epoch, checkDue: sidecar.checkDue || sidecar.epoch !== 0 };
+}
+
 /* ---- going down, coming back, going on as another -------------------------------------- */
 
 /** What is only in memory is gone. A push may still be in the network. */
-export function crashed(sidecar: Sidecar): Sidecar {
-  return { ...sidecar, up: false, flight: undefined, copies: [] };
+export function crashed(sidecar: Sidecar, rules: Rules): Sidecar {
+  const gone: Sidecar = { ...sidecar, up: false, flight: undefined, copies: [] };
+  if (rules.contextWithValues) return gone;
+  // S5 with the rule off: that others' writes were seen is journalled, what they were is not.
+  return buried(gone, coverOf(...sidecar.copies.map(({ dot }) => dotCover(dot))), {});
 }
 
 /** From the journal, as an heir of what it was. */
@@ -416,7 +435,7 @@ export function restarted(sidecar: Sidecar, now: number, rules: Rules): Sidecar 
     values: sidecar.values.map((value) => ({ ...value, confirmed: false })),
     changed: sidecar.values.length > 0 || tombstone !== undefined,
     contact: rules.contactKept ? sidecar.contact : now,
-    cursor: NO_CURSOR, batch: 0, answered: 0, checkDue: true, checkFailed: false,
+    cursor: NO_CURSOR, epoch: 0, batch: 0, answered: 0, checkDue: true, checkFailed: false,
   };
 }
 

@@ -31,7 +31,7 @@ export function keyOf(world: World): string {
     record(one.records.get('key')),
     instant(one.expiry.scoreOf('key') ?? 0),
     instant(one.epochStartedAt),
-    [...one.owners].sort().map(([actor, { seen, retiredAt }]) => [actor, instant(seen), retiredAt]),
+    [...one.owners].sort().map(([actor, { seen, retiredAt }]) => [actor, instant(seen), retiredAt > 0 ? instant(retiredAt) : retiredAt]),
   ];
   const standing = (cursor: Cursor) => [standingOf(ledger, cursor), standingOf(image, cursor)];
   const bytes = (sent: Sent | undefined, answered: number) =>
@@ -44,6 +44,7 @@ export function keyOf(world: World): string {
   const sidecar = (one: Sidecar) => [
     one.up, one.actor, one.predecessors, one.seq, one.changed, one.checkDue, one.checkFailed,
     one.rejoining, since(one.contact), standing(one.cursor), one.unswept,
+    one.epoch === 0 ? '-' : ledger.epoch - one.epoch,
     one.values.map(({ dot, born, deadline, session, hlc, seen, confirmed }) =>
       [dot.actor, dot.seq, born.actor, born.seq, since(deadline), session, hlc, seen, confirmed]),
     one.copies.map(({ dot, deadline, seen }) => [dot.actor, dot.seq, since(deadline), seen]),
@@ -52,7 +53,9 @@ export function keyOf(world: World): string {
       Object.entries(one.tombstone.known).map(([actor, tick]) => [actor, since(tick)]),
       one.tombstone.runs.map(({ born, reason, told }) => [born.actor, born.seq, reason, told]),
     ],
-    bytes(one.flight, one.answered), bytes(one.late, one.answered), one.batch - one.answered,
+    bytes(one.flight, one.answered), bytes(one.late, one.answered),
+    one.straggler && [one.straggler.does, one.straggler.caller.actor, instant(one.straggler.asOf)],
+    one.batch - one.answered,
     one.answered - (ledger.owners.get(one.actor)?.batch ?? 0),
     one.answered - (image.owners.get(one.actor)?.batch ?? 0),
   ];

@@ -3,7 +3,9 @@
  * happen between them: what clients do, messages that are lost, doubled and late, crashes, a ledger
  * that goes back to an older state, and time. A step never changes a world; it makes another one.
  */
-import type { BeatReply, Terms } from '../../../src/ledger/ledger.ts';
+import {
+  type BeatReply, type Caller, NO_CURSOR, type SweepReply, type Terms,
+} from '../../../src/ledger/ledger.ts';
 import { type LedgerRecord, sameDot } from '../../../src/ledger/record.ts';
 import { beat } from '../../../src/ledger/specification/beat.ts';
 import {
@@ -15,8 +17,9 @@ import { sweep } from '../../../src/ledger/specification/sweep.ts';
 import { type Ghost, NO_GHOST, Oracle } from './oracle.ts';
 import { at, type Rules, termsOf } from './rules.ts';
 import {
-  added, callerOf, confirmed, crashed, deleted, digestOf, ended, isOurs, merged, newSidecar,
-  ownedOf, reincarnated, renewed, restamped, restarted, type Sent, sent, type Sidecar, written,
+  added, answeredIn, callerOf, confirmed, crashed, deleted, digestOf, ended, isOurs, merged, newSidecar,
+  ownedOf, reincarnated, renewed, restamped, restarted, type Sent, sent, type Sidecar, type Straggler,
+  written,
 } from './sidecar.ts';
 
 export type Name = 'A' | 'B';
@@ -38,7 +41,11 @@ export type Deed =
   /** The ledger gets the bytes of an earlier push (again). */
   | 'late-push'
   | 'beat' | 'truth-check' | 'pull' | 'sweep-own' | 'sweep-orphans'
+  /** It times out, and happens later. */
+  | 'sweep-own-delayed' | 'retire-delayed' | 'late-request'
   | 'crash' | 'restart'
+  /** Says goodbye, and goes down. */
+  | 'retire'
   /** Forgets what the ledger has confirmed to be over. */
   | 'forget';
 
@@ -121,6 +128,7 @@ function deed(world: World, does: Deed, who: Name, setting: Setting): World | un
   const sidecar = world[who];
   if (does === 'restart') return sidecar.up ? undefined : restart(world, who, setting);
   if (does === 'late-push') return latePush(world, who, setting);
+  if (does === 'late-request') return lateRequest(world, who, setting);
   if (!sidecar.up) return undefined;
   switch (does) {
     case 'write':
@@ -152,8 +160,16 @@ function deed(world: World, does: Deed, who: Name, setting: Setting): World | un
       return sweptOwn(world, who, setting);
     case 'sweep-orphans':
       return sweptOrphans(world, who, setting);
+    case 'sweep-own-delayed':
+      return owesSweep(sidecar) ? delayed(world, who, 'sweep-own') : undefined;
+    case 'retire-delayed':
+    case 'retire': {
+      const gone = delayed(world, who, 'retire');
+      const next = { ...gone, [who]: crashed(gone[who], setting.rules) };
+      return does === 'retire' ? lateRequest(next, who, setting) : next;
+    }
     case 'crash':
-      return { ...world, [who]: crashed(sidecar) };
+      return { ...world, [who]: crashed(sidecar, setting.rules) };
     case 'forget':
       if (sidecar.tombstone?.confirmed !== true || sidecar.changed) return undefined;
       return { ...world, [who]: { ...sidecar, tombstone: undefined } };
@@ -202,8 +218,8 @@ function restart(world: World, who: Name, { rules }: Setting): World {
 
 /* ---- what passes between sidecar and ledger -------------------------------------------- */
 
-function serverOf({ now, history }: World): Server {
-  return { time: at(now), replid: String(history) };
+function serverOf({ now, history }: World, { rules }: Setting): Server {
+  return { time: at(now), replid: rules.epochs ? String(history) : '' };
 }
 
 function pushed(
@@ -216,7 +232,7 @@ function pushed(
   if (does === 'push-delayed') return { ...world, [who]: { ...sidecar, late: flight } };
   const oracle = new Oracle(world.ghost, world.now);
   const ledger = clonePartition(world.ledger);
-  const reply = push(ledger, serverOf(world), {
+  const reply = push(ledger, serverOf(world, setting), {
     ...flight, records: [flight.record], terms: termsIn(setting), version: 2,
   });
   const next: World = { ...world, ledger };
@@ -226,12 +242,14 @@ function pushed(
     return judged({ ...next, [who]: { ...sidecar, late: flight } }, oracle);
   }
   if (reply.status === 'stale') {
-    const again = reincarnated(sidecar, setting.rules);
+    const again = reincarnated(answeredIn(sidecar, reply.epoch), setting.rules);
     oracle.restamped(sidecar.values, again.values);
     return judged({ ...next, [who]: again }, oracle);
   }
   const { code, record } = reply.results[0]!;
-  let after: Sidecar = { ...sidecar, flight: undefined, answered: flight.batch };
+  let after: Sidecar = {
+    ...answeredIn(sidecar, reply.epoch), flight: undefined, answered: flight.batch,
+  };
   // Whoever has seen everything before has seen its own push too.
   if (sidecar.cursor.seq === world.ledger.seq && sidecar.cursor.chain === world.ledger.chain) {
     after = { ...after, cursor: reply.tail };
@@ -273,7 +291,7 @@ function latePush(world: World, who: Name, setting: Setting): World | undefined 
   const { late } = world[who];
   if (late === undefined) return undefined;
   const ledger = clonePartition(world.ledger);
-  push(ledger, serverOf(world), {
+  push(ledger, serverOf(world, setting), {
     ...late, records: [late.record], terms: termsIn(setting), version: 2,
   });
   const next = { ...world, ledger, [who]: { ...world[who], late: undefined } };
@@ -294,14 +312,15 @@ function beatOnce(
     : [caller.actor, ...caller.predecessors].map((actor) => ({
         actor, ...(ledger.owners.get(actor)?.owned ?? digestOf([])),
       }));
-  const reply = beat(ledger, serverOf(world), {
+  const reply = beat(ledger, serverOf(world, setting), {
     caller, terms: termsIn(setting), cursor: sidecar.cursor, batch: sidecar.answered,
     ...(withDigests || !vouching ? { owned } : {}),
   });
   const vouched = [caller.actor, ...caller.predecessors].every((actor) =>
     reply.vouched.includes(actor),
   );
-  const after = vouched ? { ...sidecar, contact: world.now, rejoining: false } : sidecar;
+  const known = answeredIn(sidecar, reply.epoch);
+  const after = vouched ? { ...known, contact: world.now, rejoining: false } : known;
   return { world: { ...world, ledger, [who]: after }, reply, vouched };
 }
 
@@ -356,11 +375,12 @@ function truthChecked(world: World, who: Name, setting: Setting): World | undefi
 function pulled(world: World, who: Name, setting: Setting): World {
   const sidecar = world[who];
   const ledger = clonePartition(world.ledger);
-  const reply = pull(ledger, serverOf(world), {
+  const reply = pull(ledger, serverOf(world, setting), {
     caller: callerOf(sidecar), cursor: sidecar.cursor, limit: 1000, records: false, ids: ['key'],
   });
   const oracle = new Oracle(world.ghost, world.now);
-  let after = learned(sidecar, world.now, reply.wanted[0]!.record, oracle);
+  const known = answeredIn(sidecar, reply.epoch);
+  let after = learned(known, world.now, reply.wanted[0]!.record, oracle);
   if (reply.status === 'ok') after = { ...after, cursor: reply.cursor };
   else after = { ...after, checkDue: true };
   if (!setting.rules.selectsOnRead) after = selectedByDeleting(after);
@@ -378,22 +398,55 @@ function selectedByDeleting(sidecar: Sidecar): Sidecar {
   return { ...sidecar, values, copies: sidecar.copies.filter((copy) => !losers.includes(copy)) };
 }
 
+function delayed(world: World, who: Name, does: Straggler['does']): World {
+  const sidecar = world[who];
+  const straggler: Straggler = { does, caller: callerOf(sidecar), asOf: at(world.now) };
+  return { ...world, [who]: { ...sidecar, straggler } };
+}
+
+/** It happens; nobody waits for the answer any more. */
+function lateRequest(world: World, who: Name, setting: Setting): World | undefined {
+  const { straggler } = world[who];
+  if (straggler === undefined) return undefined;
+  const { does, caller, asOf } = straggler;
+  const ledger = clonePartition(world.ledger);
+  const server = serverOf(world, setting);
+  const terms = termsIn(setting);
+  if (does === 'retire') {
+    beat(ledger, server, { caller, terms, cursor: NO_CURSOR, batch: 0, retire: true });
+  } else sweepOwnOf(ledger, server, caller, asOf, setting);
+  const next = { ...world, ledger, [who]: { ...world[who], straggler: undefined } };
+  return judged(next, new Oracle(world.ghost, world.now));
+}
+
+function owesSweep({ changed, flight, unswept }: Sidecar): boolean {
+  return !changed && flight === undefined && Object.keys(unswept).length > 0;
+}
+
+function sweepOwnOf(
+  ledger: Partition, server: Server, caller: Caller, asOf: number, setting: Setting,
+): SweepReply {
+  return sweep(ledger, server, {
+    caller, terms: termsIn(setting), scope: 'own', limit: 10, dryRun: false,
+    ...(setting.rules.sweepsAsOf ? { asOf } : {}),
+  });
+}
+
 function sweptOwn(world: World, who: Name, setting: Setting): World | undefined {
   const sidecar = world[who];
-  if (sidecar.changed || sidecar.flight !== undefined) return undefined;
-  if (Object.keys(sidecar.unswept).length === 0) return undefined;
+  if (!owesSweep(sidecar)) return undefined;
   const ledger = clonePartition(world.ledger);
-  const { removed } = sweep(ledger, serverOf(world), {
-    caller: callerOf(sidecar), terms: termsIn(setting), scope: 'own', limit: 10, dryRun: false,
-  });
+  const server = serverOf(world, setting);
+  const { removed, epoch } = sweepOwnOf(ledger, server, callerOf(sidecar), at(world.now), setting);
   let { unswept } = sidecar;
   for (const { actor, ...digest } of removed) unswept = added(unswept, actor, digest, -1);
-  return judged({ ...world, ledger, [who]: { ...sidecar, unswept } }, new Oracle(world.ghost, world.now));
+  const after = { ...answeredIn(sidecar, epoch), unswept };
+  return judged({ ...world, ledger, [who]: after }, new Oracle(world.ghost, world.now));
 }
 
 function sweptOrphans(world: World, who: Name, setting: Setting): World {
   const ledger = clonePartition(world.ledger);
-  const { ended: found } = sweep(ledger, serverOf(world), {
+  const { ended: found } = sweep(ledger, serverOf(world, setting), {
     caller: callerOf(world[who]), terms: termsIn(setting), scope: 'orphans', limit: 10, dryRun: false,
   });
   const oracle = new Oracle(world.ghost, world.now);

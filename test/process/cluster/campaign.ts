@@ -42,9 +42,9 @@ const NEIGHBOURS_EACH = 4;
 const LONG_MS = 3_600_000;
 const AUTONOMY_MS = 2_000;
 /** Until everybody agrees; a guard against never, not a measure of speed. */
-const REST_MAX_MS = 60_000;
+const REST_MAX_MS = 40_000;
 const LOOK_MS = 250;
-const LOG_LINES = 30;
+const LOG_LINES = 60;
 
 const POLICIES: readonly ReadNamespace[] = [
   { name: 'latest', policy: 'lww' },
@@ -118,11 +118,9 @@ export class ClusterCampaign {
     const neighbours = this.#neighbours(fleet);
     const each = Math.ceil(this.#settings.changes / neighbours.length);
     const everyMs = this.#plan.workMs / each;
-    await Promise.all([
-      ...neighbours.map((neighbour) => neighbour.work(each, everyMs)),
-      this.#spoilLedger(single, cluster),
-      this.#spoilSidecars(fleet),
-    ]);
+    const work = Promise.all(neighbours.map((neighbour) => neighbour.work(each, everyMs)));
+    await Promise.all([this.#spoilLedger(single, cluster), this.#spoilSidecars(fleet)]);
+    await this.#answered(work, neighbours);
 
     const workedAt = performance.now();
     const rest = await this.#rest(fleet, single, cluster);
@@ -132,10 +130,25 @@ export class ClusterCampaign {
     );
     this.figures = this.#figuresOf(neighbours, rest, rest.span.to - workedAt);
     if (this.wrong.length > 0) await this.#gatherEvidence(fleet);
-    for (const neighbour of neighbours) neighbour.close();
+    for (const neighbour of neighbours) neighbour.giveUp();
     await fleet.close();
     this.wrong.push(...fleet.wrong);
     await Promise.all([cluster?.close(), single?.stop()]);
+  }
+
+  /** Nothing is wrong any more, so everybody gets an answer; whoever does not is told on. */
+  async #answered(work: Promise<unknown>, neighbours: readonly Neighbour[]): Promise<void> {
+    const over = new AbortController();
+    const tooLong = sleep(REST_MAX_MS, 'late', { signal: over.signal }).catch(() => 'in time');
+    if ((await Promise.race([work, tooLong])) === 'late') {
+      for (const neighbour of neighbours) {
+        const { name, asking } = neighbour;
+        if (asking !== undefined) this.wrong.push(`${name} asked for ${asking} and got no answer for ${REST_MAX_MS} ms`);
+        neighbour.giveUp();
+      }
+      await work;
+    }
+    over.abort();
   }
 
   #neighbours(fleet: Fleet): Neighbour[] {

@@ -49,7 +49,8 @@ const EXPECTED = new Set([
 ]);
 
 interface Settled {
-  readonly answer: Answer;
+  /** undefined only when it gave up. */
+  readonly answer: Answer | undefined;
   /** From the first attempt to the answer. */
   readonly span: Span;
   readonly outcome: Outcome;
@@ -75,6 +76,9 @@ export class Neighbour {
   readonly wrong: string[] = [];
   readonly refusals = new Map<string, number>();
   changes = 0;
+  /** What it has asked for and not been told. */
+  asking: string | undefined;
+  #isGivingUp = false;
   readonly #around: Around;
   readonly #leases: (HeldLease | undefined)[] = [];
   readonly #own: OwnEntry[] = [];
@@ -90,14 +94,16 @@ export class Neighbour {
   /** Does `count` things, one every `everyMs`, or as fast as they are answered. */
   async work(count: number, everyMs: number): Promise<void> {
     const startedAt = performance.now();
-    for (let done = 0; done < count; done++) {
+    for (let done = 0; done < count && !this.#isGivingUp; done++) {
       const waitMs = startedAt + done * everyMs - performance.now();
       if (waitMs > 1) await sleep(waitMs);
       await this.#doSomething();
     }
   }
 
-  close(): void {
+  /** Waits for no answer any more: what has none is unknown. */
+  giveUp(): void {
+    this.#isGivingUp = true;
     this.#connection?.close();
   }
 
@@ -119,6 +125,7 @@ export class Neighbour {
     const from = performance.now();
     const headers = { ...ask.headers, 'idempotency-key': `"${this.#number()}"` };
     let isUncertain = false;
+    this.asking = what;
     for (;;) {
       try {
         const answer = await this.#attempt({ ...ask, headers });
@@ -128,12 +135,14 @@ export class Neighbour {
         if (code === 'outcome-unknown') isUncertain = true;
         if (code === undefined || !isUncertain || !NOT_NOW.has(code)) {
           this.changes += 1;
+          this.asking = undefined;
           return { answer, span: { from, to }, outcome: code === undefined ? 'done' : 'refused' };
         }
       } catch (error) {
         if (!(error instanceof Lost)) throw error;
         isUncertain = true;
       }
+      if (this.#isGivingUp) return { answer: undefined, span: { from, to: performance.now() }, outcome: 'unknown' };
       await sleep(RETRY_MS);
     }
   }
@@ -189,10 +198,10 @@ export class Neighbour {
       sidecar: this.#around.sidecar,
       saw: valuesOf(seen),
       isBlind: seen === undefined,
-      term: outcome === 'done' ? this.#told(answer, span) : undefined,
+      term: outcome === 'done' ? this.#told(answer!, span) : undefined,
     });
     if (outcome !== 'done' || !key.startsWith('own/')) return;
-    this.#own.push({ namespace, key, value, etag: String(answer.headers.etag) });
+    this.#own.push({ namespace, key, value, etag: String(answer!.headers.etag) });
   }
 
   /** The lease an answer names, with what remains of it. */
@@ -296,7 +305,7 @@ export class Neighbour {
     const { answer, span, outcome } = await this.#change('a grant', ask);
     if (outcome !== 'done') return;
     const term = this.#around.history.term(id);
-    term.told(span, jsonOf(answer).remainingMs);
+    term.told(span, jsonOf(answer!).remainingMs);
     this.#leases[at] = { id, namespace, term };
   }
 
@@ -306,7 +315,7 @@ export class Neighbour {
     const ask = { method: 'POST', path: `/v1/leases/${id}/renew`, headers, body: JSON.stringify({ ttlMs }) };
     const { answer, span, outcome } = await this.#change('a renewal', ask);
     if (outcome !== 'done') return;
-    term.told(span, jsonOf(answer).remainingMs);
+    term.told(span, jsonOf(answer!).remainingMs);
     term.perhaps(span, ttlMs);
   }
 
