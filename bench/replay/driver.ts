@@ -6,7 +6,7 @@
 import { bareEtag } from './etag.ts';
 import { Histogram } from './histogram.ts';
 import { type Address, type Exchange, HttpClient, hostOf } from './http-client.ts';
-import type { Model, WriteIntent } from './model.ts';
+import type { Model, WriteIntent, WriteReply } from './model.ts';
 import type { KeyNames, Values } from './payload.ts';
 import { header, type Response } from './response-parser.ts';
 import { type Draw, type DrawSource, RequestWriter } from './traffic.ts';
@@ -20,6 +20,13 @@ const REQUEST_TIMEOUT_MS = 5_000;
 /** An increment leaves the deadline alone only when the counter will surely outlive the request. */
 const SURELY_LIVE_MS = 250;
 
+/** Who judges what one sidecar answers. */
+export type Judge = Pick<
+  Model,
+  | 'setHorizon' | 'belief' | 'isBusy' | 'beginWrite' | 'endWrite' | 'cancelWrite' | 'loseWrite'
+  | 'endRead' | 'failRead'
+>;
+
 export interface DriverOptions {
   readonly address: Address;
   readonly namespace: string;
@@ -30,7 +37,7 @@ export interface DriverOptions {
   readonly draws: DrawSource;
   readonly names: KeyNames;
   readonly values: Values;
-  readonly model: Model;
+  readonly model: Judge;
   /** Called now and then between requests, for work that may take a millisecond. */
   readonly onIdle: (now: number) => void;
 }
@@ -267,20 +274,19 @@ export class Driver {
   /** 429 and 503 say: nothing changed, come back later. */
   #isRefusal(response: Response): boolean {
     if (response.status !== 429 && response.status !== 503) return false;
-    const code = /"code" *: *"([^"]*)"/.exec(response.body)?.[1] ?? String(response.status);
+    const code = codeOf(response) ?? String(response.status);
     this.#refused[code] = (this.#refused[code] ?? 0) + 1;
     return true;
   }
 }
 
-function writeReplyOf(response: Response, kind: WriteIntent['kind']): {
-  status: number;
-  etag?: string | undefined;
-  value?: number | undefined;
-} {
-  if (kind !== 'incr' || response.status >= 300) {
-    return { status: response.status, etag: etagOf(response) };
-  }
+function codeOf({ body }: Response): string | undefined {
+  return /"code" *: *"([^"]*)"/.exec(body)?.[1];
+}
+
+function writeReplyOf(response: Response, kind: WriteIntent['kind']): WriteReply {
+  if (response.status >= 300) return { status: response.status, etag: etagOf(response), code: codeOf(response) };
+  if (kind !== 'incr') return { status: response.status, etag: etagOf(response) };
   const body = JSON.parse(response.body) as { value?: unknown; etag?: unknown };
   return {
     status: response.status,

@@ -1,11 +1,14 @@
 /**
- * `npm run replay -- --workload FILE --cluster NAME|all --seconds N …`: published traffic against a
- * sidecar, every reply checked. Exit codes: 0 no violation, 1 some, 2 wrong usage.
+ * `npm run replay -- --workload FILE --cluster NAME|all --seconds N …`: published traffic against
+ * three sidecars that share every key, or against one, every reply checked. Exit codes: 0 no
+ * violation, 1 some, 2 wrong usage.
  */
 import { parseArgs } from 'node:util';
 import { fileURLToPath } from 'node:url';
 import { progressText, reportJson, reportText, violationText } from './report.ts';
-import { type RunResult, runReplay } from './run.ts';
+import { type RunResult, runReplay, type TrafficOptions } from './run.ts';
+import { startFleet } from './shared/fleet.ts';
+import { runShared } from './shared/run.ts';
 import { startSidecar } from './sidecar-process.ts';
 import { chooseClusters, type Cluster, loadWorkload, type Plan, planOf } from './workload.ts';
 
@@ -14,14 +17,15 @@ const USAGE = `Usage: npm run replay -- [options]
   --cluster NAME     one row, or all (all)
   --seconds N        how long each row runs (60)
   --requests N       or until there are this many replies, if that is sooner
-  --url URL          a running sidecar, http://host:port or unix:/path; without it, one is started
+  --sidecars N       how many are started; two or more share every key through a Redis (3)
+  --url URL          a running sidecar, http://host:port or unix:/path, instead of those
   --namespace NAME   where the keys go (replay)
   --min-ttl-ms N     the smallest TTL that namespace allows (100)
   --rate R           requests a second; without it, as fast as replies come back
-  --connections C    connections (8)
+  --connections C    connections to each sidecar (8)
   --pipeline P       requests in flight on each (8)
   --time-scale S     what TTLs are divided by; without it, they become 1 to 20 s of a minute
-  --durability D     of the sidecar it starts: memory, journal or fsync (journal)
+  --durability D     of the sidecars it starts: memory, journal or fsync (journal)
   --seed N           of the traffic (1)
   --json             the result as JSON on stdout`;
 
@@ -30,6 +34,7 @@ const ASSUMED_RATE = 20_000;
 const OWN_DEFAULT_TTL_MS = 10_000;
 const OWN_ENTRIES = 600_000;
 const ENDING_GRACE_MS = 10_000;
+const MEMORY_MB = 4_096;
 
 class UsageError extends Error {}
 
@@ -41,6 +46,7 @@ function readArguments(argv: readonly string[]) {
       cluster: { type: 'string', default: 'all' },
       seconds: { type: 'string', default: '60' },
       requests: { type: 'string' },
+      sidecars: { type: 'string' },
       url: { type: 'string' },
       namespace: { type: 'string', default: 'replay' },
       'min-ttl-ms': { type: 'string', default: '100' },
@@ -54,8 +60,12 @@ function readArguments(argv: readonly string[]) {
       help: { type: 'boolean', default: false },
     },
   });
+  if (values.url !== undefined && values.sidecars !== undefined) {
+    throw new UsageError('--url names a running sidecar, --sidecars has some started: give one of them');
+  }
   return {
     ...values,
+    sidecars: values.url === undefined ? number('--sidecars', values.sidecars ?? '3', 1, 16) : 1,
     seconds: number('--seconds', values.seconds, 1, 86_400),
     requests: optional('--requests', values.requests, 1, 1e12),
     minTtlMs: number('--min-ttl-ms', values['min-ttl-ms'], 1, 86_400_000),
@@ -79,7 +89,7 @@ function optional(name: string, text: string | undefined, lowest: number, highes
   return text === undefined ? undefined : number(name, text, lowest, highest);
 }
 
-/** A namespace whose bounds fit the plan, on a sidecar with room for it. */
+/** A namespace whose bounds fit the plan, on a sidecar with room for it, and for all copies. */
 function ownConfiguration(args: Arguments, plan: Plan): string {
   const { keyBytes, valueBytes } = plan.cluster;
   const maxMs = Math.max(OWN_DEFAULT_TTL_MS, ...plan.ttlsMs.map((row) => row.item));
@@ -92,7 +102,7 @@ function ownConfiguration(args: Arguments, plan: Plan): string {
     ttl: { defaultMs: ${OWN_DEFAULT_TTL_MS}, minMs: ${args.minTtlMs}, maxMs: ${maxMs}, maxLifetimeMs: ${maxMs * 2} }
     durability: ${args.durability}
     capacity: { leases: ${OWN_ENTRIES}, entries: ${OWN_ENTRIES}, bytes: ${bytes} }
-`;
+${args.sidecars > 1 ? '    conflict: lww\n    mirror: all\n' : ''}`;
 }
 
 async function replayCluster(args: Arguments, cluster: Cluster): Promise<RunResult> {
@@ -102,34 +112,61 @@ async function replayCluster(args: Arguments, cluster: Cluster): Promise<RunResu
     timeScale: args.timeScale,
     minTtlMs: args.minTtlMs,
   });
-  const own =
-    args.url === undefined
-      ? await startSidecar({ configuration: ownConfiguration(args, plan), memoryLimitMb: 4096 })
-      : undefined;
   const status = statusLine(cluster.name);
+  const traffic: TrafficOptions = {
+    plan,
+    namespace: args.namespace,
+    seconds: args.seconds,
+    requests: args.requests,
+    rate: args.rate,
+    connections: args.connections,
+    pipeline: args.pipeline,
+    seed: args.seed,
+    endingGraceMs: ENDING_GRACE_MS,
+    onProgress: (progress) => status.show(progressText(cluster.name, progress)),
+    onViolation: (violation) => status.print(violationText(violation)),
+  };
   try {
-    return await runReplay({
-      plan,
-      url: args.url ?? own?.url ?? '',
-      namespace: args.namespace,
-      seconds: args.seconds,
-      requests: args.requests,
-      rate: args.rate,
-      connections: args.connections,
-      pipeline: args.pipeline,
-      seed: args.seed,
-      defaultTtlMs: own === undefined ? undefined : OWN_DEFAULT_TTL_MS,
-      sidecarExit: () => own?.exit(),
-      endingGraceMs: ENDING_GRACE_MS,
-      onProgress: (progress) => status.show(progressText(cluster.name, progress)),
-      onViolation: (violation) => status.print(violationText(violation)),
-    });
+    return args.sidecars > 1 ? await replayShared(args, traffic) : await replayAlone(args, traffic);
   } finally {
     status.end();
-    const log = own?.log() ?? '';
-    if (log !== '') process.stderr.write(`the sidecar said:\n${log}\n`);
+  }
+}
+
+async function replayAlone(args: Arguments, traffic: TrafficOptions): Promise<RunResult> {
+  const own =
+    args.url === undefined
+      ? await startSidecar({ configuration: ownConfiguration(args, traffic.plan), memoryLimitMb: MEMORY_MB })
+      : undefined;
+  try {
+    return await runReplay({
+      ...traffic,
+      url: args.url ?? own?.url ?? '',
+      defaultTtlMs: own === undefined ? undefined : OWN_DEFAULT_TTL_MS,
+      sidecarExit: () => own?.exit(),
+    });
+  } finally {
+    tellLog(own?.log() ?? '');
     await own?.stop();
   }
+}
+
+async function replayShared(args: Arguments, traffic: TrafficOptions): Promise<RunResult> {
+  const fleet = await startFleet({
+    size: args.sidecars,
+    configuration: ownConfiguration(args, traffic.plan),
+    memoryLimitMb: MEMORY_MB,
+  });
+  try {
+    return await runShared({ ...traffic, fleet, defaultTtlMs: OWN_DEFAULT_TTL_MS });
+  } finally {
+    tellLog(fleet.log());
+    await fleet.stop();
+  }
+}
+
+function tellLog(log: string): void {
+  if (log !== '') process.stderr.write(`the sidecar said:\n${log}\n`);
 }
 
 /** One line on stderr: rewritten on a terminal, appended elsewhere. */

@@ -36,6 +36,8 @@ export interface WriteReply {
   readonly etag?: string | undefined;
   /** Of an increment. */
   readonly value?: number | undefined;
+  /** Of a refusal. */
+  readonly code?: string | undefined;
 }
 
 export interface WriteIntent {
@@ -145,7 +147,7 @@ export class Model {
       this.#endApplied(key, pending, reply, receivedAt);
     } else {
       key.pending = undefined;
-      this.#fail(key, 'unexpected status', `${pending.kind} was answered with ${reply.status}`);
+      this.#fail(key, 'unexpected status', `${pending.kind} was answered with ${reply.status} ${reply.code ?? ''}`);
     }
   }
 

@@ -2,7 +2,7 @@
  * What a run says at its end, for people and for machines.
  */
 import type { Histogram } from './histogram.ts';
-import type { Progress, RunResult } from './run.ts';
+import type { Convergence, Progress, RunResult } from './run.ts';
 import type { Violation } from './violation.ts';
 
 interface Percentiles {
@@ -52,6 +52,7 @@ export function reportJson(result: RunResult): object {
     ),
     latenessMs: percentiles(result.lateness),
     endings: result.endings,
+    convergence: result.convergence,
     violations: result.violations,
     firstViolations: result.kept,
     failure: result.failure?.message,
@@ -68,13 +69,22 @@ export function reportText(result: RunResult): string {
     `  throughput    ${perSecond} requests/s, ${result.replies} replies: ${result.hits} reads found, ${result.misses} did not`,
     ...[...result.latency].map(([operation, histogram]) => line(`latency ${operation}`, histogram)),
     line('lateness', result.lateness),
-    `  endings       ${counts(endings.byReason)}; ${endings.moved} live entries got a fresh lease`,
+    `  endings       ${counts(endings.byReason)}; ${endings.moved} ${result.convergence === undefined ? 'live entries got a fresh lease' : 'superseded at another sidecar'}`,
     `  events        ${endings.resyncs} resyncs, ${endings.unverified} endings unverified, ${endings.redelivered} redelivered`,
     `  not done      ${counts(result.refused)} refused, ${result.lost} lost, ${result.skipped} skipped, ${result.reconnects} reconnects`,
   ];
+  if (result.convergence !== undefined) lines.push(...convergenceLines(result.convergence));
   if (result.failure !== undefined) lines.push(`  stopped early: ${result.failure.message}`);
   lines.push(`violations: ${result.violations}`);
   return lines.join('\n');
+}
+
+function convergenceLines(convergence: Convergence): string[] {
+  const { sidecars, toldMs, restMs, held, records, unjudged, pushed, pulled, repairs } = convergence;
+  return [
+    `  at rest       ${sidecars} sidecars and the ledger hold ${held} entries alike, ${(restMs / 1000).toFixed(1)} s after the last write (${records} records in the ledger)`,
+    `  ledger        told of everything ${(toldMs / 1000).toFixed(1)} s after the traffic; ${pushed} records pushed, ${pulled} pulled, ${repairs} repairs; ${unjudged} keys unjudged`,
+  ];
 }
 
 function line(title: string, histogram: Histogram): string {

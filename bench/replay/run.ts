@@ -14,27 +14,32 @@ import { type Violation, ViolationLog } from './violation.ts';
 import type { Operation, Plan } from './workload.ts';
 
 /** Keys looked at in one go: about half a millisecond. */
-const SWEEP_KEYS = 2_000;
+export const SWEEP_KEYS = 2_000;
 const PROGRESS_MS = 1_000;
 
-export interface RunOptions {
+/** What a run is told, whatever it is run against. */
+export interface TrafficOptions {
   readonly plan: Plan;
-  readonly url: string;
   readonly namespace: string;
   readonly seconds: number;
   /** Stops before its time once there are this many replies. */
   readonly requests?: number | undefined;
   readonly rate: number | undefined;
+  /** To each sidecar. */
   readonly connections: number;
   readonly pipeline: number;
   readonly seed: number;
-  readonly defaultTtlMs: number | undefined;
   /** An ending may be this late on its way here before it counts as missing. */
   readonly endingGraceMs: number;
-  /** Why the sidecar is no longer there; undefined while it runs, or when nobody can tell. */
-  readonly sidecarExit?: () => string | undefined;
   readonly onProgress: (progress: Progress) => void;
   readonly onViolation: (violation: Violation) => void;
+}
+
+export interface RunOptions extends TrafficOptions {
+  readonly url: string;
+  readonly defaultTtlMs: number | undefined;
+  /** Why the sidecar is no longer there; undefined while it runs, or when nobody can tell. */
+  readonly sidecarExit?: () => string | undefined;
 }
 
 export interface Progress {
@@ -56,6 +61,27 @@ export interface RunResult extends DriverCounts {
   readonly kept: readonly Violation[];
   /** Why it stopped before its time. */
   readonly failure: Error | undefined;
+  /** Of several sidecars that share every key: what they came to. */
+  readonly convergence?: Convergence | undefined;
+}
+
+export interface Convergence {
+  readonly sidecars: number;
+  /** From the last reply of the traffic until the ledger had been told of everything. */
+  readonly toldMs: number;
+  /** From the last reply of the calm stretch after it until all held the same. */
+  readonly restMs: number;
+  /** Entries that all of them and the ledger held then, alike. */
+  readonly held: number;
+  /** Records the ledger held. */
+  readonly records: number;
+  /** Keys that could not be judged, because an outcome was lost. */
+  readonly unjudged: number;
+  /** Records pushed to the ledger and pulled from it, by all of them. */
+  readonly pushed: number;
+  readonly pulled: number;
+  /** What truth checks have put right: nothing, as long as nothing breaks. */
+  readonly repairs: number;
 }
 
 /** How often it is looked whether there are enough replies. */
@@ -100,7 +126,13 @@ export async function runReplay(options: RunOptions): Promise<RunResult> {
   try {
     await events.open();
     driver.start();
-    const elapsedMs = await drive(options, driver, model, endings, log);
+    const elapsedMs = await watch(options, {
+      replies: () => driver.counts.replies,
+      keys: () => model.keys.size,
+      endings: () => endings.counts,
+      violations: () => log.total,
+      failure: () => failureOf(options, driver),
+    });
     await driver.stop();
     const stoppedAt = performance.now();
     // A sidecar that is gone owes its endings to the next run, not to this one.
@@ -125,30 +157,33 @@ export async function runReplay(options: RunOptions): Promise<RunResult> {
   }
 }
 
-async function drive(
-  options: RunOptions,
-  driver: Driver,
-  model: Model,
-  endings: Endings,
-  log: ViolationLog,
-): Promise<number> {
+/** What is watched while traffic runs. */
+export interface Watched {
+  readonly replies: () => number;
+  readonly keys: () => number;
+  readonly endings: () => EndingCounts;
+  readonly violations: () => number;
+  readonly failure: () => Error | undefined;
+}
+
+/** Waits until the time is over, there are enough replies, or something fails; how long it was. */
+export async function watch(options: TrafficOptions, watched: Watched): Promise<number> {
   const startedAt = performance.now();
   const enough = options.requests ?? Infinity;
   let lastAt = startedAt;
-  let lastReplies = 0;
+  let lastReplies = watched.replies();
   for (;;) {
     const now = performance.now();
-    const { replies } = driver.counts;
+    const replies = watched.replies();
     const over = now - startedAt >= options.seconds * 1_000 || replies >= enough;
-    if (over || failureOf(options, driver) !== undefined) return now - startedAt;
+    if (over || watched.failure() !== undefined) return now - startedAt;
     if (now - lastAt >= PROGRESS_MS) {
-      const { byReason } = endings.counts;
       options.onProgress({
         elapsedMs: now - startedAt,
         repliesPerSecond: ((replies - lastReplies) * 1_000) / (now - lastAt),
-        keys: model.keys.size,
-        endings: Object.values(byReason).reduce((sum, count) => sum + count, 0),
-        violations: log.total,
+        keys: watched.keys(),
+        endings: Object.values(watched.endings().byReason).reduce((sum, count) => sum + count, 0),
+        violations: watched.violations(),
       });
       lastAt = now;
       lastReplies = replies;
@@ -163,7 +198,11 @@ function failureOf(options: RunOptions, driver: Driver): Error | undefined {
 }
 
 /** Waits until every ending that was due at `stoppedAt` has come, or its grace is over. */
-async function settle(endings: Endings, stoppedAt: number, graceMs: number): Promise<void> {
+export async function settle(
+  endings: Pick<Endings, 'isSettled'>,
+  stoppedAt: number,
+  graceMs: number,
+): Promise<void> {
   while (!endings.isSettled(stoppedAt) && performance.now() < stoppedAt + graceMs) {
     await new Promise((resolve) => setTimeout(resolve, 20));
   }

@@ -24,7 +24,11 @@ export type ViolationKind =
   | 'doubled ending'
   | 'missing ending'
   | 'early ending'
-  | 'wrong reason';
+  | 'wrong reason'
+  | 'lost write'
+  | 'not at rest'
+  | 'differs at rest'
+  | 'ledger at rest';
 
 export interface Violation {
   readonly kind: ViolationKind;
@@ -45,12 +49,15 @@ export interface Step {
   readonly status: number;
   readonly ttlMs: number | undefined;
   readonly etag: string | undefined;
+  /** Which of several was asked. */
+  readonly sidecar?: number;
 }
 
 /** Steps remembered: about half a minute at full speed, 20 MB. */
 const RING = 1 << 19;
 const HISTORY_MAX = 12;
 const KEPT_MAX = 20;
+const ALONE = -1;
 
 export class ViolationLog {
   readonly kept: Violation[] = [];
@@ -63,6 +70,7 @@ export class ViolationLog {
   #sent = new Float64Array(RING);
   #received = new Float64Array(RING);
   #ttls = new Float64Array(RING);
+  #sidecars = new Int8Array(RING);
   #etags: (string | undefined)[] = new Array(RING);
   readonly #onViolation: (violation: Violation) => void;
 
@@ -85,6 +93,7 @@ export class ViolationLog {
     this.#sent[slot] = step.sentAt;
     this.#received[slot] = step.receivedAt;
     this.#ttls[slot] = step.ttlMs ?? -1;
+    this.#sidecars[slot] = step.sidecar ?? ALONE;
     this.#etags[slot] = step.etag;
   }
 
@@ -113,6 +122,7 @@ export class ViolationLog {
     const ttl = this.#ttls[slot]! >= 0 ? ` ttl ${this.#ttls[slot]} ms` : '';
     const status = this.#statuses[slot]! > 0 ? ` → ${this.#statuses[slot]}` : '';
     const etag = this.#etags[slot] === undefined ? '' : ` etag ${this.#etags[slot]}`;
-    return `[${sent}, ${received}] ms ${kind}${ttl}${status}${etag}`;
+    const where = this.#sidecars[slot] === ALONE ? '' : ` at sidecar ${this.#sidecars[slot]}`;
+    return `[${sent}, ${received}] ms ${kind}${where}${ttl}${status}${etag}`;
   }
 }

@@ -151,8 +151,10 @@ function noteVouched(room: Room, partition: Partition, compared: PartitionDigest
     );
   }
   if (!partition.dirty) partition.repairing = false;
+  // What was pushed of late may have to be told again, should the ledger lose it.
+  const settled = room.scheduler.now() - partition.pushedAt > room.settings.windowMs;
   const idle =
-    !partition.mirrors && !partition.dirty && !room.replica.ownsIn(namespace, number);
+    settled && !partition.mirrors && !partition.dirty && !room.replica.ownsIn(namespace, number);
   partition.idleBeats = idle ? partition.idleBeats + 1 : 0;
 }
 

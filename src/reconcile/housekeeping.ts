@@ -6,7 +6,7 @@ import type { NamespaceContract } from '../core/contract.ts';
 import { LedgerError } from '../ledger/ledger.ts';
 import type { Partition } from './partition.ts';
 import { hearOwners } from './pull.ts';
-import { type Room, silentForTooLong } from './room.ts';
+import type { Room } from './room.ts';
 import type { Rounds } from './rounds.ts';
 import { recoverSweep, sweepOrphans } from './sweeper.ts';
 
@@ -18,17 +18,14 @@ const SWEEP_PAUSE_MAX = 16;
 export class Housekeeping {
   readonly #room: Room;
   readonly #rounds: Rounds;
-  readonly #onTooLong: () => void;
   readonly #known = new Set<string>();
   #cancel: (() => void) | undefined;
   #sweeping = false;
   #forgetAt = Number.NEGATIVE_INFINITY;
 
-  /** `onTooLong`: a namespace has been without contact for longer than it may be. */
-  constructor(room: Room, rounds: Rounds, onTooLong: () => void) {
+  constructor(room: Room, rounds: Rounds) {
     this.#room = room;
     this.#rounds = rounds;
-    this.#onTooLong = onTooLong;
   }
 
   start(): void {
@@ -55,8 +52,7 @@ export class Housekeeping {
     this.#findUnswept();
     this.#forget();
     if (!membership.joined || gate.state === 'open') return;
-    if (silentForTooLong(this.#room)) this.#onTooLong();
-    else void this.#askAround();
+    void this.#askAround();
   }
 
   /** Namespaces that have come into being: what is held or followed there becomes active. */

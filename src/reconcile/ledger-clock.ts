@@ -49,6 +49,11 @@ export class LedgerClock {
     return this.#high + this.#drift(now);
   }
 
+  /** The least the ledger's clock can be ahead. Negative infinity while nothing is known. */
+  lower(now: number): number {
+    return this.#low - this.#drift(now);
+  }
+
   #drift(now: number): number {
     return Math.max(0, now - this.#at) * this.#driftRatio;
   }

@@ -12,6 +12,8 @@ import { Unpushed, type UnpushedBudget } from './unpushed.ts';
 import { StandingWaiters, type Waiter } from './waiters.ts';
 
 const NEVER = Number.POSITIVE_INFINITY;
+/** How soon it is looked again whether others have left room for a walk. */
+const WALK_RETRY_MS = 100;
 
 /** A push that was sent, or is about to be. Its request is kept: the same bytes until answered. */
 export interface Batch {
@@ -38,6 +40,8 @@ export class Partition implements Due {
   /** Numbers of the last batch made, and of the last one answered. */
   batchMade = 0;
   batchAnswered = 0;
+  /** When one was last answered. */
+  pushedAt = Number.NEGATIVE_INFINITY;
   /** Keys refused for now that will be marked as changed again. */
   delayed = 0;
   /** The ledger had no room: endings go first. */
@@ -119,13 +123,18 @@ export class Partition implements Due {
     return this.batch?.request.records.some((record) => record.id === id) ?? false;
   }
 
+  /** There is something that can be sent now. */
+  get canPush(): boolean {
+    return this.batch !== undefined || this.unpushed.ready;
+  }
+
   /** When something is to be done next. */
   nextDue(now: number): number {
     if (this.busy || this.removed) return NEVER;
-    const pushing = this.batch !== undefined || !this.unpushed.empty;
+    const pushAt = this.canPush ? now : this.unpushed.empty ? NEVER : now + WALK_RETRY_MS;
     const checkAt = this.dirty ? NEVER : this.checkAt;
     const sweepAt = this.dirty ? NEVER : this.sweepAt;
-    const due = Math.min(pushing ? now : NEVER, this.beatAt, this.pullAt, checkAt, sweepAt);
+    const due = Math.min(pushAt, this.beatAt, this.pullAt, checkAt, sweepAt);
     return Math.max(due, this.notBefore);
   }
 }

@@ -40,6 +40,7 @@ export async function push(room: Room, partition: Partition): Promise<void> {
   // From here on everything is synchronous: no change can come between.
   partition.batch = undefined;
   partition.batchAnswered = batch.request.batch;
+  partition.pushedAt = room.scheduler.now();
   room.tally.pushed += reply.results.length;
   advanceCursor(partition, batch.request.records, reply);
   settle(room, partition, batch, reply.results);

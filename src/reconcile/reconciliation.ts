@@ -24,7 +24,7 @@ import { reconcileNow } from './reconcile-now.ts';
 import { ReconciledService } from './reconciled-service.ts';
 import { Rejoin } from './rejoin.ts';
 import type { Replica } from './replica.ts';
-import { type Room, silentForTooLong } from './room.ts';
+import type { Room } from './room.ts';
 import { Rounds } from './rounds.ts';
 import type { Flags, ReconcileSettings } from './settings.ts';
 import { isRepairing, reasonsOf, statusOf } from './status.ts';
@@ -96,16 +96,12 @@ export function createReconciliation(parts: ReconciliationParts): Reconciliation
   };
   const rounds = new Rounds(room);
   const rejoin = new Rejoin(room, rounds, newActor);
-  const housekeeping = new Housekeeping(room, rounds, () => rejoin.begin());
+  const housekeeping = new Housekeeping(room, rounds);
   const readThrough = new ReadThrough(room);
   const acknowledgement = new Acknowledgement(room, rounds);
 
-  const connected = () => {
-    if (silentForTooLong(room)) rejoin.begin();
-    else rounds.reconnected();
-  };
-  gate.onReconnect = connected;
-  membership.onJoined = connected;
+  gate.onReconnect = () => rounds.reconnected();
+  membership.onJoined = () => rounds.reconnected();
   changes.connected = () => membership.joined && gate.state !== 'open';
   changes.onChange = (partition) => rounds.poke(partition);
   partitions.onActive = (partition) => activated(room, rounds, partition);

@@ -6,6 +6,7 @@
 import { LedgerError } from '../ledger/ledger.ts';
 import { fullJitter } from '../resilience/backoff.ts';
 import type { Partition } from './partition.ts';
+import { takeBack } from './push.ts';
 import type { Room } from './room.ts';
 import type { Rounds } from './rounds.ts';
 
@@ -75,16 +76,8 @@ export class Rejoin {
   }
 
   #startAnew(partition: Partition): void {
-    const { replica, scheduler } = this.#room;
-    const { batch, name } = partition;
-    if (batch !== undefined) {
-      partition.batch = undefined;
-      batch.request.records.forEach(({ id }, index) => {
-        partition.unpushed.add(id, batch.since[index]!);
-        partition.standing.stand(id, batch.waiters[index]!);
-        replica.changedAgain(name.namespace, id);
-      });
-    }
+    const { scheduler } = this.#room;
+    takeBack(partition);
     partition.batchMade = 0;
     partition.batchAnswered = 0;
     partition.rejoining = true;

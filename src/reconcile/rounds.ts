@@ -191,7 +191,7 @@ export class Rounds {
   #duty(partition: Partition): (() => Promise<unknown>) | undefined {
     const room = this.#room;
     const now = room.scheduler.now();
-    const pushing = partition.batch !== undefined || !partition.unpushed.empty;
+    const pushing = partition.canPush;
     if (this.#onlyPush) return pushing ? () => this.#push(partition) : undefined;
     const checking = partition.checkAt <= now && !partition.dirty;
     const late = room.settings.beatMs * BEAT_LATE_RATIO;
@@ -210,7 +210,7 @@ export class Rounds {
   async #push(partition: Partition): Promise<void> {
     for (let batches = 0; batches < BATCHES_AT_ONCE; batches++) {
       await push(this.#room, partition);
-      if (partition.unpushed.empty || this.#paused) return;
+      if (!partition.canPush || this.#paused) return;
     }
   }
 

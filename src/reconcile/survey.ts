@@ -105,11 +105,13 @@ function compare(
   const copies: string[] = [];
   const visited = new Set<string>();
   room.replica.forEachHeld(namespace, number, (id) => {
-    if (!listing.has(id) && concerned(id)) visited.add(id);
+    // What has ended is in no sum: a ledger that lost data may have forgotten any of it.
+    if (!listing.has(id) && (partition.lostData || concerned(id))) visited.add(id);
   });
   for (const id of visited) {
     if (partition.isDirty(id)) continue;
     const record = room.replica.recordToPush(namespace, id, offsetMs);
+    if (record?.siblings.length !== 0 && !concerned(id)) continue;
     if (record === undefined) copies.push(id);
     else if (record.siblings.length === 0) endings.push(id);
     else lacking.push(id);

@@ -105,6 +105,10 @@ async function sweep(
   scope: 'own' | 'orphans',
   dryRun: boolean,
 ): Promise<SweepReply> {
+  // Should it come late, it must not take what will have been renewed by then.
+  const now = room.scheduler.now();
+  const clock = partition.clock.known ? partition.clock : room.clock;
+  const asOf = Math.floor(now + clock.lower(now));
   const { reply } = await askPartition(
     room, partition,
     (ledger) =>
@@ -112,6 +116,7 @@ async function sweep(
         caller: callerOf(room, partition),
         terms: partition.terms,
         scope, dryRun,
+        ...(scope === 'own' ? { asOf } : {}),
         limit: SWEEP_RECORDS,
       }),
     {

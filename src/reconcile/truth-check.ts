@@ -125,7 +125,7 @@ async function look(
   { vouched, reply }: BeatOutcome,
 ): Promise<Survey | undefined> {
   if (!partition.mirrors) {
-    if (!vouched) return surveyOwned(room, partition);
+    if (!vouched || partition.lostData) return surveyOwned(room, partition);
     // Every own value is there. What others have put beside it was logged, and the log is gone.
     const unread = reply.history === 'lost' && partition.keepsSiblings;
     return { ...NOTHING, differing: unread ? heldIn(room, partition) : [] };

@@ -42,6 +42,15 @@ export class Unpushed {
     return this.#since.size === 0 && this.#unlistedSince === undefined;
   }
 
+  /** Something can be taken: an id, or the walk that finds some. */
+  get ready(): boolean {
+    return this.#since.size > 0 || (this.needsWalk && this.#roomToWalk);
+  }
+
+  get #roomToWalk(): boolean {
+    return this.#budget.used <= this.#budget.limit / 2;
+  }
+
   /** Instant of the oldest change that waits; undefined without one. */
   get oldest(): number | undefined {
     const first = this.#since.values().next();
@@ -83,7 +92,7 @@ export class Unpushed {
   walk(forEachHeld: (visit: (id: string) => void) => void): void {
     const since = this.#unlistedSince;
     if (since === undefined || this.#since.size > 0) return;
-    if (this.#budget.used > this.#budget.limit / 2) return;
+    if (!this.#roomToWalk) return;
     this.#unlistedSince = undefined;
     forEachHeld((id) => {
       // One partition may go beyond the limit here: it is what it holds, and bounded so.

@@ -97,12 +97,31 @@ export function describeLedger(name: string, makeWorld: () => Promise<LedgerWorl
         const late = await a.push([first]);
         expect(late.code).toBe('closed');
         expect(dotsOf(late.record)).toEqual(['b1']);
+        expect(late.record!.context[0]).toEqual({
+          actor: A, seq: 1, until: now + TERMS.autonomyMs + TERMS.slackMs,
+        });
         expect(late.record!.ends).toMatchObject([
-          { born: first.dot, dot: first.dot, reason: 'superseded', by: B, told: false, conflict: false },
+          {
+            born: first.dot, dot: first.dot, reason: 'superseded', by: B, told: false,
+            conflict: false,
+          },
         ]);
       });
 
-      test('takes the later deadline of one value, and everything else from its owner', async () => {
+      test('remembers a session that others have ended for longer', async () => {
+        await ask(A).push([lasting(A, 1, 3, { session: true })]);
+        await ask(B).push([lasting(B, 1, 3)], { seen: { [A]: 1 } });
+        const [covered] = (await ask(C).record())!.context;
+        expect(covered).toEqual({ actor: A, seq: 1, until: now + TERMS.horizonMs });
+      });
+
+      test('remembers what it never saw as long as anything could live', async () => {
+        await ask(B).push([lasting(B, 1, 3)], { seen: { [A]: 4 } });
+        const [covered] = (await ask(C).record())!.context;
+        expect(covered).toEqual({ actor: A, seq: 4, until: now + TERMS.horizonMs });
+      });
+
+      test('takes the later deadline of a value, and everything else from its owner', async () => {
         const a = ask(A);
         await a.push([lasting(A, 1, 3)]);
         expect(await a.push([lasting(A, 1, 5, { holder: 'web-2' })])).toEqual({ code: 'applied' });
@@ -152,7 +171,8 @@ export function describeLedger(name: string, makeWorld: () => Promise<LedgerWorl
       test('refuses two different values under one dot', async () => {
         const a = ask(A);
         await a.push([lasting(A, 1, 3)]);
-        expect(await a.push([lasting(A, 1, 3, { text: 'other' })])).toEqual({ code: 'duplicate-dot' });
+        const other = lasting(A, 1, 3, { text: 'other' });
+        expect(await a.push([other])).toEqual({ code: 'duplicate-dot' });
         expect(plain(await a.record())).toMatchObject({ siblings: [{ value: `${A}.1` }] });
       });
 
@@ -165,7 +185,10 @@ export function describeLedger(name: string, makeWorld: () => Promise<LedgerWorl
         const reply = await a.push([one]);
         expect(reply.code).toBe('closed');
         expect(reply.record!.ends).toMatchObject([
-          { reason: 'deleted', by: B, told: false, deadline: one.deadline, until: now + TERMS.horizonMs },
+          {
+            reason: 'deleted', by: B, told: false, deadline: one.deadline,
+            until: now + TERMS.horizonMs,
+          },
         ]);
         expect(await a.push([], { seen: { [A]: 1 }, ends: [ending(one, A, { told: true })] }))
           .toEqual({ code: 'applied' });
@@ -179,7 +202,8 @@ export function describeLedger(name: string, makeWorld: () => Promise<LedgerWorl
         await b.push([], { seen: { [A]: 1 }, ends: [ending(one, B)] });
         await c.push([], { seen: { [A]: 1 }, ends: [ending(one, C, { reason: 'evicted' })] });
         expect((await a.record())!.ends).toMatchObject([{ reason: 'deleted', by: B }]);
-        await c.push([], { seen: { [A]: 1 }, ends: [ending(one, C, { reason: 'revoked', told: true })] });
+        const revoked = ending(one, C, { reason: 'revoked', told: true });
+        await c.push([], { seen: { [A]: 1 }, ends: [revoked] });
         expect((await a.record())!.ends).toMatchObject([{ reason: 'revoked', by: C, told: true }]);
         await b.push([], { seen: { [A]: 1 }, ends: [ending(one, B, { reason: 'released' })] });
         expect((await a.record())!.ends).toMatchObject([{ reason: 'revoked', by: C, told: true }]);
@@ -236,7 +260,9 @@ export function describeLedger(name: string, makeWorld: () => Promise<LedgerWorl
         expect(reply).toEqual({ code: 'applied' });
         const record = await a.record();
         expect(dotsOf(record)).toEqual(['b1']);
-        expect(record!.ends).toMatchObject([{ born: one.born, reason: 'expired', by: B, told: false }]);
+        expect(record!.ends).toMatchObject([
+          { born: one.born, reason: 'expired', by: B, told: false },
+        ]);
       });
 
       test('keeps nothing of what nobody needs to know', async () => {
@@ -294,7 +320,8 @@ export function describeLedger(name: string, makeWorld: () => Promise<LedgerWorl
       });
 
       test('lww takes away an earlier value that was there', async () => {
-        expect(await concurrent('lww', stamped(A, 1, 1), stamped(B, 1, 2))).toEqual({ code: 'applied' });
+        const reply = await concurrent('lww', stamped(A, 1, 1), stamped(B, 1, 2));
+        expect(reply).toEqual({ code: 'applied' });
         const record = await ask(A).record();
         expect(dotsOf(record)).toEqual(['b1']);
         expect(record!.ends).toMatchObject([{ born: { actor: A, seq: 1 }, by: B, conflict: true }]);
@@ -340,7 +367,8 @@ export function describeLedger(name: string, makeWorld: () => Promise<LedgerWorl
         }
       });
 
-      test.each(['lww', 'ownerWins'] as const)('%s: what is past its deadline loses', async (policy) => {
+      const picking = ['lww', 'ownerWins'] as const;
+      test.each(picking)('%s: what is past its deadline loses', async (policy) => {
         const a = ask(A, { policy });
         await a.push([lasting(A, 1, 1)]);
         await advance(2 * TICK + 1);
@@ -350,7 +378,7 @@ export function describeLedger(name: string, makeWorld: () => Promise<LedgerWorl
       });
 
       // Its owner may have renewed it a moment ago, and says so in its next push.
-      test.each(['lww', 'ownerWins'] as const)('%s: and beats nobody, but stays', async (policy) => {
+      test.each(picking)('%s: and beats nobody, but stays', async (policy) => {
         const a = ask(A, { policy });
         const old = lasting(A, 1, 1, { wall: now + 5 * TICK });
         await a.push([old]);
@@ -365,7 +393,7 @@ export function describeLedger(name: string, makeWorld: () => Promise<LedgerWorl
         expect(record!.ends).toMatchObject([{ born: { actor: B, seq: 1 }, conflict: true }]);
       });
 
-      test('firstWins: what is past its deadline holds off others until its owner is done', async () => {
+      test('firstWins: what is past its deadline holds until its owner is done', async () => {
         const [a, b] = [ask(A, { policy: 'firstWins' }), ask(B, { policy: 'firstWins' })];
         await a.push([lasting(A, 1, 1)]);
         await advance(2 * TICK + 1);
@@ -490,8 +518,11 @@ export function describeLedger(name: string, makeWorld: () => Promise<LedgerWorl
         });
         expect(differing).toEqual([0, 1, 2, 3]);
         expect(root.count).toBe(8);
-        const two = [value(A, 3, { deadline: 0, id: 'key-2' }), value(B, 7, { deadline: 0, id: 'key-6' })];
-        const sum = (side: 'hashHigh' | 'hashLow') => two.reduce((all, one) => (all + one[side]) >>> 0, 0);
+        const two = [
+          value(A, 3, { deadline: 0, id: 'key-2' }), value(B, 7, { deadline: 0, id: 'key-6' }),
+        ];
+        const sum = (side: 'hashHigh' | 'hashLow') =>
+          two.reduce((all, one) => (all + one[side]) >>> 0, 0);
         const cell = { count: 2, high: sum('hashHigh'), low: sum('hashLow') };
         const reply = await world.ledger.diff(at, {
           ...request, cells: [NO_DIGEST, NO_DIGEST, cell, { ...cell, count: 1 }],
@@ -507,7 +538,8 @@ export function describeLedger(name: string, makeWorld: () => Promise<LedgerWorl
         const seen = new Map<string, readonly { actor: string; seq: number }[]>();
         let after = '';
         do {
-          const page = await world.ledger.diff(at, { caller: a.caller, actors: [A, C], after, limit });
+          const request = { caller: a.caller, actors: [A, C], after, limit };
+          const page = await world.ledger.diff(at, request);
           for (const { id, dots } of page.items) seen.set(id, dots);
           after = page.next;
         } while (after !== '');
@@ -664,7 +696,10 @@ export function describeLedger(name: string, makeWorld: () => Promise<LedgerWorl
         const reply = await b.sweep('orphans');
         expect(reply.ended).toMatchObject([{
           id: 'key',
-          ending: { born: one.born, dot: one.dot, reason: 'expired', by: B, told: true, deadline: one.deadline },
+          ending: {
+            born: one.born, dot: one.dot, reason: 'expired', by: B, told: true,
+            deadline: one.deadline,
+          },
         }]);
         expect(await a.record()).toMatchObject({ siblings: [], forgetAt: now + TERMS.horizonMs });
         expect((await b.sweep('orphans')).ended).toEqual([]);
@@ -724,7 +759,26 @@ export function describeLedger(name: string, makeWorld: () => Promise<LedgerWorl
         expect(await a.beat()).toMatchObject({ corrupt: false, records: 0, tombstones: 0 });
       });
 
-      test('takes so many at a time, the longest due first, and says that there is more', async () => {
+      test('forgets owners of nothing that were silent up to the horizon', async () => {
+        const [a, b] = [ask(A), ask(B)];
+        await a.push([lasting(A, 1, 99)]);
+        await b.push([lasting(B, 1, 1)], { id: 'other' });
+        const known = async () => (await a.pull()).owners.map(({ actor }) => actor).sort();
+        await advance(2 * TICK);
+        await b.sweep('own');
+        await advance(TERMS.horizonMs - 2 * TICK);
+        await ask(C).sweep('orphans');
+        expect(await known()).toEqual([A, B]);
+        await advance(1);
+        await ask(C).sweep('orphans', 100, true);
+        await ask(C).sweep('own');
+        expect(await known()).toEqual([A, B]);
+        await ask(C).sweep('orphans');
+        // A still has a value there.
+        expect(await known()).toEqual([A]);
+      });
+
+      test('takes so many at a time, the longest due first, and says when more is due', async () => {
         const a = ask(A);
         for (const [n, ticks] of [3, 1, 2].entries()) {
           const id = `key-${n}`;

@@ -69,6 +69,6 @@ describe('the embedded ledger', () => {
   test('answers nothing once it is closed', async () => {
     const { ledger, ask } = makeLedger();
     await ledger.close();
-    await expect(ask(A).pull()).rejects.toMatchObject({ name: 'LedgerError', fault: 'unavailable' });
+    await expect(ask(A).pull()).rejects.toMatchObject({ fault: 'unavailable' });
   });
 });

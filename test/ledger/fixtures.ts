@@ -1,4 +1,7 @@
-/** Records, callers and terms for the tests of the ledger. A tick is a second; TTL 3, autonomy 4, slack 1. */
+/**
+ * Records, callers and terms for the tests of the ledger. A tick is a second; TTL 3, autonomy 4,
+ * slack 1.
+ */
 import {
   type Caller, type Cursor, type Ledger, NO_CURSOR, type PartitionName, type PushedRecord,
   type PushReply, type PushRequest, type PushResult, type Terms,
@@ -60,7 +63,9 @@ export function value(actor: string, seq: number, options: ValueOptions): Siblin
     dot, born, rank, deadline, ttlMs, session,
     hlc: (wall - Date.UTC(2020, 0, 1)) * 4096,
     hashHigh: high, hashLow: low,
-    label: encodeLabel({ lease: `${born.actor}.${born.seq}`, holder, contentType: 'text/plain', size: bytes.length }),
+    label: encodeLabel({
+      holder, lease: `${born.actor}.${born.seq}`, contentType: 'text/plain', size: bytes.length,
+    }),
     value: bytes,
   };
 }

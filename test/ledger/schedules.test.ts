@@ -142,7 +142,8 @@ function outcome(schedule: string, setting: Setting): string | undefined {
   return world.violation ?? drain(world, setting);
 }
 function thereOf(world: World): string[] {
-  return (recordOf(world)?.siblings ?? []).map(({ dot }) => `${dot.actor.at(0)}${dot.actor.at(-1)}.${dot.seq}`);
+  const siblings = recordOf(world)?.siblings ?? [];
+  return siblings.map(({ dot }) => `${dot.actor.at(0)}${dot.actor.at(-1)}.${dot.seq}`);
 }
 
 describe('S1: a renewal far from the last contact', () => {
@@ -304,7 +305,7 @@ describe('S8: a policy that is applied apart', () => {
       }
       const record = (await ask(A).record())!;
       expect(record.siblings).toHaveLength(1);
-      const named = [...record.siblings.map(({ born }) => born), ...record.ends.map(({ born }) => born)];
+      const named = [...record.siblings, ...record.ends].map(({ born }) => born);
       // b has replaced a, which needs no end of its own where it was never seen.
       expect(new Set([A, ...named.map(({ actor }) => actor)])).toEqual(new Set([A, B, C]));
     },
@@ -401,5 +402,139 @@ describe('S12: an owner that has overwritten what a sweeper ends', () => {
     await heir.push([], { seen: { [A]: 2 }, ends: [told] }, { rejoining: true });
     const record = await ask(B).record();
     expect([record!.siblings, record!.ends]).toEqual([[], []]);
+  });
+});
+
+/* ---- found by the search beside this file ---------------------------------------------- */
+
+describe('a value past its final deadline at the ledger, renewed by its owner a moment ago', () => {
+  const FAR = { wall: START + 4 * TICK };
+
+  test('is not taken away for a concurrent one that it would beat', async () => {
+    const a1 = lasting(A, 1, 3, FAR);
+    await ask(A, 'lww').push([a1]);
+    tick(2);
+    await ask(A, 'lww').vouch();
+    tick(3);
+    // Renewed to 6 within the autonomy bound, and not pushed yet.
+    expect((await ask(B, 'lww').push([lasting(B, 1, 3)])).code).toBe('joined');
+    const renewed = { ...a1, deadline: START + 6 * TICK };
+    expect((await ask(A, 'lww').push([renewed])).code).toBe('applied');
+    expect(dotsOf(await ask(A).record())).toEqual(['a1']);
+  });
+
+  test('keeps the key it was first to have', async () => {
+    await ask(A, 'firstWins').push([lasting(A, 1, 3)]);
+    tick(2);
+    await ask(A, 'firstWins').vouch();
+    tick(3);
+    expect((await ask(B, 'firstWins').push([lasting(B, 1, 3)])).code).toBe('held');
+  });
+});
+
+describe('a value deleted by another while its owner renews it unheard', () => {
+  // Known there until 3, promised until 6; deleted at 2, and the owner says so at 5.
+  const schedule = 'A write; A push; 2 tick; A pull; A beat; A renew; B pull; B delete; B push; ' +
+    '2 tick; A renew?; tick; B sweep-orphans; A push';
+
+  test('stays deleted, though its deadline there was final', () => {
+    expect(outcome(schedule, FIXED)).toBeUndefined();
+    expect(thereOf(play(schedule, FIXED))).toEqual([]);
+  });
+
+  test('is remembered as long as the owner may go on alone', async () => {
+    const a1 = lasting(A, 1, 3);
+    await ask(A).push([a1]);
+    tick(2);
+    await ask(B).push([], { seen: { [A]: 1 }, ends: [ending(a1, B)] });
+    const [covered] = (await ask(C).record())!.context;
+    expect(covered!.until).toBe(clock.now + TERMS.autonomyMs + TERMS.slackMs);
+  });
+});
+
+describe('a loser whose owner did not hear of it', () => {
+  test('is told by a sweeper in the end', async () => {
+    const b1 = lasting(B, 1, 3, { wall: START - TICK });
+    await ask(A, 'lww').push([lasting(A, 1, 3)]);
+    // The answer is lost, and B never comes back.
+    expect((await ask(B, 'lww').push([b1])).code).toBe('closed');
+    tick(6);
+    expect((await ask(C, 'lww').sweep('orphans')).ended).toContainEqual(
+      expect.objectContaining({
+        ending: expect.objectContaining({ born: b1.born, conflict: true, told: true, by: C }),
+      }),
+    );
+  });
+});
+
+describe('what one sweep has looked at in vain', () => {
+  test('is in sight of the owner, however often others have looked', async () => {
+    const a1 = lasting(A, 1, 3);
+    await ask(A).push([a1]);
+    for (let half = 0; half < 12; half += 1) {
+      tick(0.5);
+      if (half === 6) await ask(A).vouch();
+      expect((await ask(B).sweep('orphans')).ended).toEqual([]);
+    }
+    expect((await ask(A).sweep('own')).removed).toMatchObject([{ actor: A, count: 1 }]);
+  });
+});
+
+describe('a sweep of its own that comes late', () => {
+  const schedule =
+    'A write; A push; 3 tick; A sweep-own-delayed; A beat; A write; A push; 2 tick; A beat; ' +
+    'A pull; A beat; A renew; 2 tick; A late-request';
+
+  test('leaves alone what fell due after it was asked for', () => {
+    expect(outcome(schedule, FIXED)).toBeUndefined();
+  });
+
+  test('would take away what was renewed meanwhile', () => {
+    expect(outcome(schedule, without('sweepsAsOf', FIXED))).toContain('a000000000000001.2 is over');
+  });
+
+  test('has some time anyway', async () => {
+    await ask(A).push([lasting(A, 1, 3)]);
+    tick(3.5);
+    expect((await ask(A).sweep('own')).removed).toEqual([]);
+    tick(0.5);
+    expect((await ask(A).sweep('own')).removed).toHaveLength(1);
+  });
+});
+
+describe('a goodbye that comes late', () => {
+  const schedule =
+    'A write; A push; A retire-delayed; A restart; A push; A truth-check; 2 tick; A pull; ' +
+    'A beat; A renew; 2 tick; A pull; A beat; A renew; A late-request; tick; A renew; 2 tick; ' +
+    'B sweep-orphans';
+
+  test('is none when an heir keeps the values alive', () => {
+    expect(outcome(schedule, SESSION)).toBeUndefined();
+    expect(thereOf(play(schedule, SESSION))).toEqual(['a1.1']);
+  });
+
+  test('leaves the heir alone, but an heir may say its own', async () => {
+    await ask(A).push([lasting(A, 1, 1)]);
+    const heir = ask(A2, 'siblings', [A]);
+    await heir.vouch();
+    await ask(A).beat(undefined, { retire: true });
+    tick(3);
+    expect((await ask(B).sweep('orphans')).ended).toEqual([]);
+    await heir.beat(undefined, { retire: true });
+    expect((await ask(B).sweep('orphans')).ended).toHaveLength(1);
+  });
+});
+
+describe('a restart after a goodbye', () => {
+  const schedule =
+    'A write; A push; 2 tick; A pull; A beat; A retire; A restart; A renew?; tick; A renew?; ' +
+    '2 tick; B sweep-orphans';
+
+  test('promises nothing before it has been heard of again', () => {
+    expect(outcome(schedule, SESSION)).toBeUndefined();
+  });
+
+  test('would promise what may be swept at once', () => {
+    expect(outcome(schedule, without('retireEndsContact'))).toContain('a000000000000001.1 is over');
   });
 });

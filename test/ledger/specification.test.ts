@@ -9,7 +9,9 @@ import {
   type BeatRequest, type Digest, NO_CHAIN, NO_CURSOR, NO_DIGEST, type PushRequest,
   type SweepRequest, type Terms,
 } from '../../src/ledger/ledger.ts';
-import { compareDots, type LedgerRecord, REASONS_BY_RANK, sameDot } from '../../src/ledger/record.ts';
+import {
+  compareDots, type LedgerRecord, REASONS_BY_RANK, sameDot,
+} from '../../src/ledger/record.ts';
 import { beat } from '../../src/ledger/specification/beat.ts';
 import { Expiry } from '../../src/ledger/specification/expiry.ts';
 import { standingOf } from '../../src/ledger/specification/history.ts';
@@ -175,7 +177,9 @@ const step = fc.record({
   ticks: fc.oneof(fc.constant(0), fc.constant(1), fc.integer({ min: 0, max: 8 })),
   replid: fc.oneof({ arbitrary: fc.constant('one'), weight: 20 }, fc.constantFrom('two', '')),
   make: fc.oneof(
-    { arbitrary: push_, weight: 6 }, { arbitrary: sweep_, weight: 3 }, { arbitrary: beat_, weight: 2 },
+    { arbitrary: push_, weight: 6 },
+    { arbitrary: sweep_, weight: 3 },
+    { arbitrary: beat_, weight: 2 },
   ),
 });
 
@@ -309,7 +313,8 @@ describe('a cursor', () => {
     expect(standingOf(partition, NO_CURSOR)).toBe('current');
     for (let seq = 1; seq <= 200; seq += 1) {
       push(partition, { time: START, replid: 'one' }, {
-        caller: caller(A), terms: { ...TERMS, logEntries: 10 }, batch: seq, version: 2, rejoining: false,
+        caller: caller(A), terms: { ...TERMS, logEntries: 10 }, batch: seq, version: 2,
+        rejoining: false,
         records: [pushed([value(A, seq, { deadline: START + TICK })])],
       });
     }
@@ -325,7 +330,8 @@ describe('a cursor', () => {
     expect(standingOf(partition, NO_CURSOR)).toBe('gap');
     expect(standingOf(partition, { epoch: 1, seq: 201, chain: NO_CHAIN })).toBe('diverged');
     const page = pull(partition, { time: START, replid: 'one' }, {
-      caller: caller(B), cursor: { epoch: 1, ...partition.log[0]! }, limit: 3, records: false, ids: [],
+      caller: caller(B), cursor: { epoch: 1, ...partition.log[0]! }, limit: 3, records: false,
+      ids: [],
     });
     expect(page.cursor.seq).toBe(oldest + 3);
   });
@@ -341,7 +347,8 @@ describe('the endings of a record', () => {
         const base = { terms: TERMS, batch: n, version: 2, rejoining: false };
         const one = value(A, n, { deadline: START + 3 * TICK });
         push(partition, server, { ...base, caller: caller(A), records: [pushed([one])] });
-        push(partition, server, { ...base, caller: B_, records: [pushed([], { seen: { [A]: n } })] });
+        const seen = { [A]: n };
+        push(partition, server, { ...base, caller: B_, records: [pushed([], { seen })] });
         if (!told(n)) continue;
         const ends = [ending(one, C, { told: true })];
         push(partition, server, { ...base, caller: caller(C), records: [pushed([], { ends })] });
@@ -357,10 +364,12 @@ describe('the endings of a record', () => {
 describe('the expiry of a partition', () => {
   test('is a sorted set', () => {
     const names = ['a', 'ab', 'b', '', 'ü', '\uffee', '\u{1f600}'];
-    const change = fc.tuple(fc.constantFrom(...names), fc.option(fc.nat(5)));
+    const changed = fc.array(fc.tuple(fc.constantFrom(...names), fc.option(fc.nat(5))), {
+      maxLength: 120,
+    });
     const utf8 = (text: string) => Buffer.from(text);
     fc.assert(
-      fc.property(fc.array(change, { maxLength: 120 }), fc.nat(5), fc.nat(4), (changes, now, limit) => {
+      fc.property(changed, fc.nat(5), fc.nat(4), (changes, now, limit) => {
         const expiry = new Expiry();
         const naive = new Map<string, number>();
         for (const [name, score] of changes) {
@@ -374,7 +383,8 @@ describe('the expiry of a partition', () => {
         }
         const expected = [...naive]
           .filter(([, score]) => score <= now)
-          .sort(([left, one], [right, other]) => one - other || Buffer.compare(utf8(left), utf8(right)))
+          .sort(([left, one], [right, other]) =>
+            one - other || Buffer.compare(utf8(left), utf8(right)))
           .map(([name]) => name)
           .slice(0, limit);
         expect(expiry.size).toBe(naive.size);

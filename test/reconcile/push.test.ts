@@ -1,8 +1,10 @@
 /** What changes here reaches the ledger, once and as it is, whatever happens on the way. */
 import { describe, expect, test } from 'vitest';
-import type { PushReply } from '../../src/ledger/ledger.ts';
+import type { BeatRequest, PushReply } from '../../src/ledger/ledger.ts';
 import { contractOf } from '../core/fixtures.ts';
 import { type SidecarOptions, World } from './world.ts';
+
+const MIRRORS = [contractOf('default', { mirror: 'all' })];
 
 async function worldOfOne(options: SidecarOptions = {}) {
   const world = new World();
@@ -64,6 +66,39 @@ describe('a write', () => {
     expect(sidecar.link.operations()).not.toContain('diff');
   });
 
+  test('does not take the cursor past what others have written, however the numbers stand', async () => {
+    const { world, sidecar } = await worldOfOne();
+    sidecar.put('k', 'one', { ttlMs: 60_000 });
+    await world.pass(1500);
+    sidecar.link.script.push({
+      operation: 'push',
+      fate: (reply: PushReply) => ({ ...reply, tail: { ...reply.tail, chain: 'f'.repeat(16) } }),
+    });
+    sidecar.put('k', 'two', { ttlMs: 60_000 });
+    await world.pass(3000);
+    const cursors = sidecar.link.sent
+      .filter(({ operation }) => operation === 'beat')
+      .map(({ request }) => (request as BeatRequest).cursor.chain);
+    expect(cursors).not.toContain('f'.repeat(16));
+  });
+
+  test('that won over a concurrent one leaves no copy of it', async () => {
+    const { world, sidecar } = await worldOfOne({ contracts: MIRRORS });
+    const other = world.add('b', { contracts: MIRRORS });
+    await world.pass(100);
+    sidecar.link.refuses = ({ operation }) => (operation === 'push' ? 'full' : undefined);
+    other.put('k', 'theirs', { ttlMs: 60_000 });
+    await world.pass(20);
+    sidecar.put('k', 'mine', { ttlMs: 60_000 });
+    await world.pass(1000);
+    expect(sidecar.core.state.copies).toBe(1);
+    sidecar.link.refuses = () => undefined;
+    await world.pass(6000);
+    expect(world.values('k')).toEqual(['mine']);
+    expect(sidecar.core.state.copies).toBe(0);
+    expect(sidecar.reconciliation.tally.repairs).toEqual({ pushed: 0, pulled: 0, ended: 0 });
+  });
+
   test('among many goes in batches that do not hold up the ledger', async () => {
     const { world, sidecar } = await worldOfOne({ limits: { valueBytes: 1 << 17 } });
     sidecar.link.away = true;
@@ -123,6 +158,22 @@ describe('a write that the ledger does not take', () => {
     expect(world.values('k')).toEqual(['one']);
     expect(sidecar.held('k')).toBe('one');
     expect(sidecar.endings()).toEqual([]);
+    // By itself, not because a truth check has missed it.
+    expect(sidecar.reconciliation.tally.repairs.pushed).toBe(0);
+  });
+
+  test('as too late, again and again: tried about once a second', async () => {
+    const { world, sidecar } = await worldOfOne();
+    sidecar.put('k', 'one', { ttlMs: 60_000 });
+    for (let count = 0; count < 50; count++) {
+      sidecar.link.script.push({
+        operation: 'push',
+        fate: (reply: PushReply) => ({ ...reply, results: reply.results.map(() => ({ code: 'expired' })) }),
+      });
+    }
+    await world.pass(5000);
+    expect(sidecar.link.pushes().length).toBeGreaterThan(3);
+    expect(sidecar.link.pushes().length).toBeLessThan(12);
   });
 
   test('12: stamped too far ahead: stays here, is counted and said, and goes once clocks agree', async () => {

@@ -193,10 +193,26 @@ describe('a new run', () => {
     world.check();
   });
 
+  test('knows after its first comparison that the ledger has what it holds', async () => {
+    const { world, sidecars: [a] } = await worldOf(['a']);
+    a.put('k', 'v', { ttlMs: 100_000 });
+    await world.pass(1000);
+    const heir = await world.restart(a);
+    await world.pass(3000);
+    heir.link.away = true;
+    await world.pass(12_000);
+    heir.link.away = false;
+    await world.pass(10_000);
+    expect(heir.reconciliation.tally.rejoins).toBe(1);
+    // So an isolation does not make it write that again.
+    expect(world.record('k')!.siblings[0]!.dot.actor).toBe(a.replica.actor);
+  });
+
   test('S3: whose journal has lost the end vouches for what it holds, and for nothing else', async () => {
     const { world, sidecars: [a] } = await worldOf(['a']);
-    // All in one partition, as the vouching is by partition.
-    const [kept, lost] = ['k0', 'k3'];
+    // In one partition, as the vouching is by partition.
+    const [kept, lost] = ['k0', 'k1', 'k2', 'k3', 'k4', 'k5', 'k6', 'k7', 'k8']
+      .filter((key) => world.place(key) === world.place('k0'));
     a.step({ op: 'grant', namespace: 'default', holder: 'h', id: 'l', ttlMs: 8000 });
     a.put(kept!, 'v', { lease: 'l' });
     await world.pass(1000);
@@ -212,6 +228,9 @@ describe('a new run', () => {
     expect(world.values(kept!)).toEqual(['v']);
     // Nobody keeps it alive: it ends as an orphan's (S7 would keep it for ever).
     expect(world.values(lost!)).toEqual([]);
+    // What is held goes on as the new run's own, and that did not take an isolation.
+    expect(world.record(kept!)!.siblings[0]!.dot.actor).toBe(heir.replica.actor);
+    expect(heir.reconciliation.tally.rejoins).toBe(0);
     expect(heir.reconciliation.reasons()).toEqual([]);
     world.check();
   });

@@ -67,6 +67,44 @@ describe('a ledger restarted empty', () => {
     expect(b.endings()).toEqual([]);
   });
 
+  test('hears first what has ended: whoever was cut off meanwhile does not bring it back', async () => {
+    const { world, sidecars: [a, b] } = await worldOf(['a', 'b'], { mirror: 'all' });
+    a.put('k', 'one');
+    await world.pass(1000);
+    a.link.away = true;
+    b.delete('k');
+    await world.pass(1000);
+    expect(world.values('k')).toEqual([]);
+    world.ledger.clear();
+    await world.pass(8000);
+    a.link.away = false;
+    for (let count = 0; count < 100; count++) {
+      await world.pass(100);
+      expect(world.values('k')).toEqual([]);
+    }
+    expect(a.held('k')).toBeUndefined();
+    expect(a.endings()).toHaveLength(1);
+  });
+
+  test('is no reason to be not ready while it is away', async () => {
+    const { world, sidecars: [a] } = await worldOf(['a']);
+    a.put('k', 'v');
+    await world.pass(1000);
+    world.ledger.clear();
+    // It goes away again in the midst of the repair.
+    a.link.refuses = ({ operation }) => (operation === 'push' ? 'unavailable' : undefined);
+    let repairing = 0;
+    for (let count = 0; count < 40; count++) {
+      await world.pass(100);
+      if (a.reconciliation.repairing) repairing += 1;
+    }
+    expect(repairing).toBeGreaterThan(0);
+    a.link.away = true;
+    await world.pass(3000);
+    expect(a.reconciliation.reasons()).toEqual(['ledger-unavailable']);
+    expect(a.reconciliation.repairing).toBe(false);
+  });
+
   test('makes the sidecar not ready only while the repair is under way', async () => {
     const { world, sidecars: [a] } = await worldOf(['a']);
     for (let count = 0; count < 30; count++) a.put(`k${count}`, 'v');
@@ -115,6 +153,24 @@ describe('3: a failover to an older state, with more written since than was lost
     world.check();
   });
 
+  test('that has forgotten an answered push is looked into once, not with every heartbeat', async () => {
+    const { world, sidecars: [a] } = await worldOf(['a'], { mirror: 'all' });
+    a.put('k', 'one');
+    await world.pass(2000);
+    const older = world.ledger.image();
+    for (let count = 0; count < 5; count++) {
+      a.put('k', `more${count}`);
+      await world.pass(100);
+    }
+    a.delete('k');
+    await world.pass(2000);
+    world.ledger.restore(older);
+    await world.pass(10_000);
+    const before = diffs(a);
+    await world.pass(20_000);
+    expect(diffs(a) - before).toBeLessThan(3);
+  });
+
   test('does not bring back what had ended before it', async () => {
     const { world, sidecars: [a] } = await worldOf(['a']);
     a.put('k', 'one');
@@ -156,6 +212,20 @@ describe('a sidecar that copies nothing', () => {
     expect(a.held('k')).toBeUndefined();
     expect(a.endings()).toEqual(['k superseded']);
     expect(await a.get('k')).toBe('two');
+  });
+
+  test('shows the values of others beside its own for as long as their owners live', async () => {
+    const { world, sidecars: [a, b] } = await worldOf(['a', 'b'], {
+      conflict: 'siblings', autonomyMs: 5000,
+    });
+    a.put('k', 'one');
+    b.step({ op: 'grant', namespace: 'default', holder: 'h', id: 'l', ttlMs: 4000 });
+    b.put('k', 'two', { lease: 'l' });
+    for (let count = 0; count < 15; count++) {
+      await world.pass(2000);
+      expect(b.step({ op: 'renew', id: 'l' })).toHaveProperty('lease');
+      expect(a.held('k')).toEqual(['one', 'two']);
+    }
   });
 
   test('keeps the values of others that stand beside its own, also across a lost log', async () => {

@@ -26,6 +26,7 @@ describe('keys to push', () => {
     expect([other.listed, other.needsWalk]).toEqual([1, true]);
     expect(other.has('f')).toBe(true);
     expect(one.has('f')).toBe(false);
+    expect([one.ready, other.ready]).toEqual([true, true]);
 
     const walk = (visit: (id: string) => void) => {
       for (const id of ['d', 'e', 'f', 'e']) visit(id);
@@ -34,7 +35,7 @@ describe('keys to push', () => {
     expect(other.needsWalk, 'while some are listed').toBe(true);
     other.delete('d');
     other.walk(walk);
-    expect(other.needsWalk, 'while there is no room').toBe(true);
+    expect([other.needsWalk, other.ready], 'while there is no room').toEqual([true, false]);
     for (const id of ['a', 'b', 'c']) one.delete(id);
     other.walk(walk);
     expect([...other.entries()]).toEqual([['d', 20], ['e', 20], ['f', 20]]);

@@ -91,11 +91,16 @@ export class World {
     return [...this.gone, ...this.sidecars].flatMap(({ facts }) => facts);
   }
 
+  /** The number of a key's partition. */
+  place(key: string): number {
+    const { partitions, buckets } = SETTINGS;
+    return placementOf(murmur3(text.encode(key)), partitions, buckets).partition;
+  }
+
   /** As the ledger has a key. */
   record(key: string, namespace = 'default'): LedgerRecord | undefined {
-    const { partitions } = SETTINGS;
-    const { partition } = placementOf(murmur3(text.encode(key)), partitions, SETTINGS.buckets);
-    return this.ledger.image().partitions.get(`${partition}:${namespace}`)?.records.get(key);
+    const partition = this.ledger.image().partitions.get(`${this.place(key)}:${namespace}`);
+    return partition?.records.get(key);
   }
 
   /** Its live values there, sorted. */

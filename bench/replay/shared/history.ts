@@ -19,6 +19,7 @@ export const ORDER_SLACK_MS = 50;
 export const COPY_SLACK_MS = 1_000;
 
 export interface Version {
+  readonly rank: number;
   /** The sidecar that was asked to write it. */
   readonly sidecar: number;
   readonly kind: WriteKind;
@@ -167,9 +168,10 @@ export function mayBePresent(
   receivedAt: number,
   except: Version,
 ): boolean {
-  return key.versions.some(
+  // The newest is nearly always one.
+  return key.versions.findLast(
     (each) => each !== except && sightOf(key, each, sidecar, sentAt, receivedAt) === 'possible',
-  );
+  ) !== undefined;
 }
 
 /**

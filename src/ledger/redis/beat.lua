@@ -6,6 +6,9 @@
 -- Reply 1 state   2 u8 history (0 current, 1 behind, 2 lost), u8 corrupt, u8 forgotBatch,
 --         u32 records, u32 tombstones, u32 count, high, low: the root   3 vouched: 8 actor each
 --       4 owned: as in ARGV 5, the caller's first
+-- Instead of an instant in `retiredAt`: an heir keeps its values alive.
+local INHERITED = -1
+
 begin()
 local cursorSeq, cursorChain, batch, retire, compared = read('>dc16dBB', ARGV[4])
 local stands = standing(cursorSeq, cursorChain)
@@ -82,10 +85,20 @@ if compared == 1 then
 elseif stands == CURRENT and not forgotBatch then
   vouched = OURS_LIST
 end
-for _, actor in ipairs(retire == 1 and OURS_LIST or vouched) do
-  local entry = touched(actor)
-  entry.seen, entry.retiredAt = now, 0
-  if retire == 1 then entry.seen, entry.retiredAt = 0, now end
+if retire == 1 then
+  for _, actor in ipairs(OURS_LIST) do
+    -- A goodbye that comes after the heir has begun is none.
+    if actor ~= CALLER or owner(actor).retiredAt ~= INHERITED then
+      local entry = touched(actor)
+      entry.seen, entry.retiredAt = 0, now
+    end
+  end
+else
+  for _, actor in ipairs(vouched) do
+    local entry = touched(actor)
+    local inherited = actor ~= CALLER or entry.retiredAt == INHERITED
+    entry.seen, entry.retiredAt = now, inherited and INHERITED or 0
+  end
 end
 
 commit()

@@ -159,6 +159,13 @@ local function touched(actor)
   return entry
 end
 
+local function dropOwner(actor)
+  local entry = owner(actor)
+  if entry.absent then return end
+  ownerCount = ownerCount - 1
+  entry.absent, entry.changed, entry.dropped = true, nil, true
+end
+
 local function seenOf(actor)
   local entry = owner(actor)
   if entry.retiredAt > 0 and entry.retiredAt >= epochStartedAt then return entry.seen end
@@ -549,15 +556,18 @@ local function writeRecords()
 end
 
 local function writeOwners()
-  local items = {}
+  local items, dropped = {}, {}
   for actor, by in pairs(owners) do
-    if by.changed then
+    if by.dropped then
+      dropped[#dropped + 1] = hex(actor)
+    elseif by.changed then
       items[#items + 1] = hex(actor)
       items[#items + 1] =
         pack('>BdddI4I4I4', 1, by.seen, by.batch, by.retiredAt, by.count, by.high, by.low)
     end
   end
   callWith('HSET', KEY_O, items)
+  callWith('HDEL', KEY_O, dropped)
 end
 
 -- Last of all.

@@ -1,6 +1,6 @@
 -- Takes away what is past its deadline: an owner its own, anybody what a silent owner left.
 --
--- ARGV  4 terms, as in push   5 u8 scope (0 own, 1 orphans), u8 dryRun, f64 limit
+-- ARGV  4 terms, as in push   5 u8 scope (0 own, 1 orphans), u8 dryRun, f64 limit, f64 asOf
 -- Reply 1 state   2 u8 more, u32 forgotten   3 removed: 8 actor, u32 count, high, low, each
 --       4 ended: id, and a record that holds nothing but the endings, by turns
 local OWN = 0
@@ -9,13 +9,14 @@ local SIGHT_MS = 1000
 
 begin()
 readTerms(ARGV[4])
-local scope, dryRun, limit = read('>BBd', ARGV[5])
+local scope, dryRun, limit, asOf = read('>BBdd', ARGV[5])
 local removed, ended, forgotten = {}, {}, 0
 
 local function withoutOwn(record)
   local over, siblings = {}, {}
   for _, sibling in ipairs(record.siblings) do
-    local isOver = not sibling.session and OURS[sibling.actor] and sibling.deadline <= now
+    local isOver = not sibling.session and OURS[sibling.actor]
+      and sibling.deadline + terms.slackMs <= now and sibling.deadline <= asOf
     local where = isOver and over or siblings
     where[#where + 1] = sibling
   end
@@ -92,6 +93,17 @@ local ids = call('ZRANGEBYSCORE', KEY_X, '-inf', now + SIGHT_MS, 'LIMIT', 0, lim
 for index, bytes in ipairs(recordsOf(ids)) do
   if bytes then sweepRecord(ids[index], bytes) end
 end
+
+-- Runs that have nothing here and were last heard of before anything of theirs could matter.
+local function forgetOwners()
+  for _, actor in ipairs(allOwners()) do
+    local by = owner(actor)
+    local heardAt = max(seenOf(actor), by.retiredAt)
+    if by.count == 0 and now - heardAt > terms.horizonMs then dropOwner(actor) end
+  end
+end
+
+if scope ~= OWN and dryRun == 0 then forgetOwners() end
 
 local gone = {}
 for actor, sum in pairs(removed) do

@@ -117,8 +117,9 @@ export function beatArguments({ cursor, owned, batch, retire }: BeatRequest): Bu
   return [head.done, digests.done];
 }
 
-export function sweepArguments({ terms, scope, dryRun, limit }: SweepRequest): Buffer[] {
-  const head = new Out(10).u8(scope === 'own' ? 0 : 1).u8(dryRun ? 1 : 0).f64(limit);
+export function sweepArguments(request: SweepRequest): Buffer[] {
+  const { terms, scope, dryRun, limit, asOf = Infinity } = request;
+  const head = new Out(18).u8(scope === 'own' ? 0 : 1).u8(dryRun ? 1 : 0).f64(limit).f64(asOf);
   return [termsArgument(terms), head.done];
 }
 

@@ -23,10 +23,10 @@ export function beat(partition: Partition, server: Server, request: BeatRequest)
   } else if (standing === 'current' && !forgotBatch) {
     vouched = [...ours];
   }
-  for (const actor of retire === true ? ours : vouched) {
-    const owner = partition.owners.get(actor) ?? NO_OWNER;
-    const standingNow = retire === true ? { seen: 0, retiredAt: now } : { seen: now, retiredAt: 0 };
-    partition.owners.set(actor, { ...owner, ...standingNow });
+  if (retire === true) {
+    for (const actor of ours) retireOwner(partition, actor, caller.actor, now);
+  } else {
+    for (const actor of vouched) vouch(partition, actor, caller.actor, now);
   }
   const { records, expiry, live, tombstones, root } = partition;
   return {
@@ -40,4 +40,20 @@ export function beat(partition: Partition, server: Server, request: BeatRequest)
     records: live,
     tombstones,
   };
+}
+
+/** Instead of an instant in `retiredAt`: an heir keeps its values alive. */
+const INHERITED = -1;
+
+function vouch(partition: Partition, actor: string, by: string, now: number): void {
+  const owner = partition.owners.get(actor) ?? NO_OWNER;
+  const inherited = actor !== by || owner.retiredAt === INHERITED;
+  partition.owners.set(actor, { ...owner, seen: now, retiredAt: inherited ? INHERITED : 0 });
+}
+
+/** A goodbye that comes after the heir has begun is none. */
+function retireOwner(partition: Partition, actor: string, by: string, now: number): void {
+  const owner = partition.owners.get(actor) ?? NO_OWNER;
+  if (actor === by && owner.retiredAt === INHERITED) return;
+  partition.owners.set(actor, { ...owner, seen: 0, retiredAt: now });
 }

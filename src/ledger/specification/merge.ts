@@ -129,7 +129,7 @@ function endsAfter(
     const given = endingOf(pushed.ends, sibling.born);
     if (given === undefined && goesOn(sibling)) continue;
     const ended = endedBy(sibling, turn, given?.reason ?? 'superseded');
-    // A restart that no longer lists that run as its predecessor may have told its end all the same.
+    // A restart that does not list that run as its predecessor may have told its end all the same.
     addEnding(ends, { ...ended, told: given?.told ?? false });
   }
   return droppedPast(ends, turn.now).sort((left, right) => compareDots(left.born, right.born));

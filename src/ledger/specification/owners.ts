@@ -9,8 +9,8 @@ export function oursOf(caller: Caller): ReadonlySet<string> {
 
 /**
  * A new epoch is a new beginning for everybody, because heartbeats may have been lost with the old
- * one (§3.5 rule 6); also for somebody whose retirement came back with an older state. Only one who
- * has retired within the epoch counts as silent at once.
+ * one (§3.5 rule 6); also for somebody whose retirement came back with an older state. Only a
+ * retirement within the epoch makes silent at once.
  */
 export function seenOf({ owners, epochStartedAt }: Partition, actor: string): number {
   const owner = owners.get(actor);

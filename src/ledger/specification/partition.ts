@@ -17,7 +17,7 @@ export interface Owner {
   readonly batch: number;
   /** Of its values here. */
   readonly owned: Digest;
-  /** 0: it has not retired. */
+  /** 0: it has not retired; -1: an heir keeps its values alive, and it cannot any more. */
   readonly retiredAt: number;
 }
 export const NO_OWNER: Owner = { seen: 0, batch: 0, owned: NO_DIGEST, retiredAt: 0 };

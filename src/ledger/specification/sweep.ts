@@ -9,7 +9,7 @@ import type { Ending, LedgerRecord, Sibling } from '../record.ts';
 import { rememberUntil } from './context.ts';
 import { plus } from './digest.ts';
 import { endDue } from './end-due.ts';
-import { isSilent } from './owners.ts';
+import { isSilent, seenOf } from './owners.ts';
 import { begin, change, forget, type Partition, type Server, stateOf } from './partition.ts';
 import { isForgettable, scoreAfterSweep, settled, SWEEP_SIGHT_MS } from './settle.ts';
 import { type Turn, turnOf } from './turn.ts';
@@ -21,7 +21,7 @@ interface Outcome {
 }
 
 export function sweep(partition: Partition, server: Server, request: SweepRequest): SweepReply {
-  const { caller, terms, limit, scope, dryRun } = request;
+  const { caller, terms, limit, scope, dryRun, asOf = Infinity } = request;
   const now = begin(partition, caller.epoch, server);
   const turn = turnOf(partition, now, caller, terms);
   const outcome: Outcome = { ended: [], removed: new Map(), forgotten: 0 };
@@ -31,7 +31,7 @@ export function sweep(partition: Partition, server: Server, request: SweepReques
     if (before === undefined) continue;
     const after =
       scope === 'own'
-        ? withoutOwn(before, turn, outcome)
+        ? withoutOwn(before, asOf, turn, outcome)
         : withoutOrphans(id, before, turn, outcome);
     const next = after === before ? before : settled(after, turn);
     const gone = isForgettable(next, now);
@@ -41,6 +41,7 @@ export function sweep(partition: Partition, server: Server, request: SweepReques
     else if (next !== before) change(partition, id, gone ? undefined : next, terms.logEntries);
     if (!gone) partition.expiry.set(id, scoreAfterSweep(next, turn));
   }
+  if (scope === 'orphans' && !dryRun) forgetOwners(turn);
   const removed = [...outcome.removed]
     .sort(([left], [right]) => (left < right ? -1 : 1))
     .map(([actor, digest]) => ({ actor, ...digest }));
@@ -49,11 +50,16 @@ export function sweep(partition: Partition, server: Server, request: SweepReques
   return { ...stateOf(partition, now), ended, removed, forgotten, more };
 }
 
-/** Its owner has ended it at that deadline and told so: no ending is kept. */
-function withoutOwn(record: LedgerRecord, turn: Turn, { removed }: Outcome): LedgerRecord {
+/**
+ * Its owner has ended it at that deadline and told so: no ending is kept. What fell due after it
+ * asked, it may have renewed.
+ */
+function withoutOwn(
+  record: LedgerRecord, asOf: number, turn: Turn, { removed }: Outcome,
+): LedgerRecord {
   const { now, ours, terms } = turn;
   const isOver = ({ session, dot, deadline }: Sibling) =>
-    !session && ours.has(dot.actor) && deadline <= now;
+    !session && ours.has(dot.actor) && deadline + terms.slackMs <= now && deadline <= asOf;
   const over = record.siblings.filter(isOver);
   if (over.length === 0) return record;
   const context = record.context.slice();
@@ -79,4 +85,12 @@ function withoutOrphans(
     return toldHere;
   });
   return { ...rest, ends };
+}
+
+/** Every restart leaves an owner behind; after the horizon nothing can follow from it any more. */
+function forgetOwners({ partition, now, terms }: Turn): void {
+  for (const [actor, { owned, retiredAt }] of partition.owners) {
+    const last = Math.max(seenOf(partition, actor), retiredAt);
+    if (owned.count === 0 && now - last > terms.horizonMs) partition.owners.delete(actor);
+  }
 }

@@ -272,6 +272,7 @@ export class Requests {
       caller: this.#caller(known), terms: this.#terms(),
       scope: this.#one(['own', 'orphans'] as const),
       limit: this.#one([1, 2, 100]), dryRun: this.#chance(0.1),
+      ...(this.#chance(0.3) ? { asOf: known.now - this.#below(4000) } : {}),
     };
   }
 }

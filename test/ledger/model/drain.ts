@@ -92,7 +92,8 @@ function endOf(world: World, setting: Setting): string | undefined {
     return `the ledger still holds ${left.length > 0 ? left.join(' and ') : 'a tombstone'}`;
   }
   for (const { born, dot } of next.ghost.fates) {
-    if (!next.ghost.told.includes(nameOf(born))) return `the end of ${nameOf(dot)} is told by nobody`;
+    const told = next.ghost.told.includes(nameOf(born));
+    if (!told) return `the end of ${nameOf(dot)} is told by nobody`;
   }
   return undefined;
 }

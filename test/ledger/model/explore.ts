@@ -4,7 +4,9 @@
  */
 import { drain } from './drain.ts';
 import { hash53, keyOf } from './state-key.ts';
-import { type Action, type Deed, type Name, newWorld, type Setting, step, type World } from './world.ts';
+import {
+  type Action, type Deed, type Name, newWorld, type Setting, step, type World,
+} from './world.ts';
 
 /** How often each thing may happen in one schedule, by name (`A write`). Not named: never. */
 export type Budget = Readonly<Record<string, number>>;

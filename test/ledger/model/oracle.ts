@@ -109,7 +109,9 @@ export class Oracle {
         else if (!there) this.#change(dot, () => ({ there: true }));
         continue;
       }
-      const covered = record?.context.some(({ actor, seq }) => actor === dot.actor && seq >= dot.seq);
+      const covered = record?.context.some(
+        ({ actor, seq }) => actor === dot.actor && seq >= dot.seq,
+      );
       if (covered === true || there) {
         const loser = record?.ends.some((one) => one.conflict && sameDot(one.born, fate.born));
         if (loser === true) this.ended(dot, 'policy');

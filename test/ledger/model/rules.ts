@@ -9,12 +9,14 @@ export const SLACK = 1;
 export const SILENCE = TERMS.silenceMs / TICK;
 export const HORIZON = TERMS.horizonMs / TICK;
 
-/** What keeps a sidecar's part of the protocol true; with one of them off, some schedule breaks it. */
+/** What a sidecar keeps to; with one of them off, some schedule breaks the protocol. */
 export interface Rules {
   /** Rule 4: a renewal promises no more than contact and autonomy allow. */
   readonly renewalCap: boolean;
   /** Rule 4: contact is journalled, and inherited at a restart. */
   readonly contactKept: boolean;
+  /** Who has said goodbye promises nothing more without contact. */
+  readonly retireEndsContact: boolean;
   /** Rule 5: a restarted process beats for the actors of its journal. */
   readonly heirs: boolean;
   /** Rule 5: a heartbeat vouches only with equal digests, or a history followed to its end. */
@@ -35,9 +37,9 @@ export interface Rules {
   readonly restampCovers: boolean;
 }
 export const ALL_RULES: Rules = {
-  renewalCap: true, contactKept: true, heirs: true, vouching: true, epochs: true,
-  contextWithValues: true, selectsOnRead: true, encodesAgain: true, tellsDeadlines: true,
-  sweepsAsOf: true, restampCovers: true,
+  renewalCap: true, contactKept: true, retireEndsContact: true, heirs: true, vouching: true,
+  epochs: true, contextWithValues: true, selectsOnRead: true, encodesAgain: true,
+  tellsDeadlines: true, sweepsAsOf: true, restampCovers: true,
 };
 
 export function at(tick: number): number {

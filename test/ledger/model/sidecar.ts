@@ -101,7 +101,8 @@ export function newSidecar(name: 'A' | 'B', now: number): Sidecar {
   return {
     name, run: 1, up: true, actor: actorOf(name, 1), predecessors: [], seq: 0,
     values: [], copies: [], tombstone: undefined, changed: false, flight: undefined,
-    late: undefined, straggler: undefined, unswept: {}, contact: now, cursor: NO_CURSOR, epoch: 0, batch: 0, answered: 0,
+    late: undefined, straggler: undefined, unswept: {}, contact: now, cursor: NO_CURSOR, epoch: 0,
+    batch: 0, answered: 0,
     checkDue: false, checkFailed: false, rejoining: false,
   };
 }
@@ -258,7 +259,8 @@ const NO_BYTES = new Uint8Array();
 
 /** A fingerprint that tells writes apart, and is the same everywhere. */
 function hashesOf({ actor, seq }: Dot): { hashHigh: number; hashLow: number } {
-  return { hashHigh: Number.parseInt(actor.slice(-4), 16) * 16 + actor.charCodeAt(0), hashLow: seq };
+  const run = Number.parseInt(actor.slice(-4), 16);
+  return { hashHigh: run * 256 + actor.charCodeAt(0), hashLow: seq };
 }
 
 export function recordToPush(sidecar: Sidecar, rules: Rules): PushedRecord {
@@ -310,7 +312,9 @@ export function confirmed(sidecar: Sidecar, { record }: Sent): Sidecar {
   });
   const { tombstone, changed } = sidecar;
   if (tombstone === undefined || changed) return { ...sidecar, values };
-  const whole = Object.entries(tombstone.context).every(([actor, seq]) => (told[actor] ?? 0) >= seq);
+  const whole = Object.entries(tombstone.context).every(
+    ([actor, seq]) => (told[actor] ?? 0) >= seq,
+  );
   return { ...sidecar, values, tombstone: whole ? { ...tombstone, confirmed: true } : tombstone };
 }
 
@@ -422,6 +426,11 @@ export function crashed(sidecar: Sidecar, rules: Rules): Sidecar {
   if (rules.contextWithValues) return gone;
   // S5 with the rule off: that others' writes were seen is journalled, what they were is not.
   return buried(gone, coverOf(...sidecar.copies.map(({ dot }) => dotCover(dot))), {});
+}
+
+/** After a goodbye nobody waits for it: it has no contact any more, after a restart either. */
+export function retired(sidecar: Sidecar, { retireEndsContact }: Rules): Sidecar {
+  return retireEndsContact ? { ...sidecar, contact: -AUTONOMY - 1 } : sidecar;
 }
 
 /** From the journal, as an heir of what it was. */

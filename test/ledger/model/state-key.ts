@@ -31,7 +31,8 @@ export function keyOf(world: World): string {
     record(one.records.get('key')),
     instant(one.expiry.scoreOf('key') ?? 0),
     instant(one.epochStartedAt),
-    [...one.owners].sort().map(([actor, { seen, retiredAt }]) => [actor, instant(seen), retiredAt > 0 ? instant(retiredAt) : retiredAt]),
+    [...one.owners].sort().map(([actor, { seen, retiredAt }]) =>
+      [actor, instant(seen), retiredAt > 0 ? instant(retiredAt) : retiredAt]),
   ];
   const standing = (cursor: Cursor) => [standingOf(ledger, cursor), standingOf(image, cursor)];
   const bytes = (sent: Sent | undefined, answered: number) =>

@@ -17,9 +17,9 @@ import { sweep } from '../../../src/ledger/specification/sweep.ts';
 import { type Ghost, NO_GHOST, Oracle } from './oracle.ts';
 import { at, type Rules, termsOf } from './rules.ts';
 import {
-  added, answeredIn, callerOf, confirmed, crashed, deleted, digestOf, ended, isOurs, merged, newSidecar,
-  ownedOf, reincarnated, renewed, restamped, restarted, type Sent, sent, type Sidecar, type Straggler,
-  written,
+  added, answeredIn, callerOf, confirmed, crashed, deleted, digestOf, ended, isOurs, merged,
+  newSidecar, ownedOf, reincarnated, renewed, restamped, restarted, retired, type Sent, sent,
+  type Sidecar, type Straggler, written,
 } from './sidecar.ts';
 
 export type Name = 'A' | 'B';
@@ -164,7 +164,9 @@ function deed(world: World, does: Deed, who: Name, setting: Setting): World | un
       return owesSweep(sidecar) ? delayed(world, who, 'sweep-own') : undefined;
     case 'retire-delayed':
     case 'retire': {
-      const gone = delayed(world, who, 'retire');
+      if (!isTold(world, who)) return undefined;
+      const leaving = { ...world, [who]: retired(sidecar, setting.rules) };
+      const gone = delayed(leaving, who, 'retire');
       const next = { ...gone, [who]: crashed(gone[who], setting.rules) };
       return does === 'retire' ? lateRequest(next, who, setting) : next;
     }
@@ -398,6 +400,15 @@ function selectedByDeleting(sidecar: Sidecar): Sidecar {
   return { ...sidecar, values, copies: sidecar.copies.filter((copy) => !losers.includes(copy)) };
 }
 
+/** The ledger knows every deadline: from now on they are final. */
+function isTold(world: World, who: Name): boolean {
+  const { changed, flight, values } = world[who];
+  const there = recordOf(world)?.siblings ?? [];
+  return !changed && flight === undefined && values.every(({ dot, deadline }) =>
+    there.some((sibling) => sameDot(sibling.dot, dot) && sibling.deadline >= at(deadline)),
+  );
+}
+
 function delayed(world: World, who: Name, does: Straggler['does']): World {
   const sidecar = world[who];
   const straggler: Straggler = { does, caller: callerOf(sidecar), asOf: at(world.now) };
@@ -447,7 +458,8 @@ function sweptOwn(world: World, who: Name, setting: Setting): World | undefined 
 function sweptOrphans(world: World, who: Name, setting: Setting): World {
   const ledger = clonePartition(world.ledger);
   const { ended: found } = sweep(ledger, serverOf(world, setting), {
-    caller: callerOf(world[who]), terms: termsIn(setting), scope: 'orphans', limit: 10, dryRun: false,
+    caller: callerOf(world[who]), terms: termsIn(setting), scope: 'orphans', limit: 10,
+    dryRun: false,
   });
   const oracle = new Oracle(world.ghost, world.now);
   for (const { ending } of found) oracle.told(ending.born);
