@@ -35,6 +35,9 @@ const OWN_DEFAULT_TTL_MS = 10_000;
 const OWN_ENTRIES = 600_000;
 const ENDING_GRACE_MS = 10_000;
 const MEMORY_MB = 4_096;
+/** Of several sidecars, at the end. */
+const CALM_SECONDS = 2;
+const REST_MAX_MS = 60_000;
 
 class UsageError extends Error {}
 
@@ -158,7 +161,13 @@ async function replayShared(args: Arguments, traffic: TrafficOptions): Promise<R
     memoryLimitMb: MEMORY_MB,
   });
   try {
-    return await runShared({ ...traffic, fleet, defaultTtlMs: OWN_DEFAULT_TTL_MS });
+    return await runShared({
+      ...traffic,
+      fleet,
+      defaultTtlMs: OWN_DEFAULT_TTL_MS,
+      calmSeconds: CALM_SECONDS,
+      restMaxMs: REST_MAX_MS,
+    });
   } finally {
     tellLog(fleet.log());
     await fleet.stop();

@@ -158,5 +158,5 @@ export function durableKeys(room: Room, command: Command, outcome?: Outcome): re
 }
 
 function isDurable({ partitions }: Room, namespace: string): boolean {
-  return partitions.contract(namespace)?.durability === 'ledger';
+  return partitions.contractFor(namespace)?.durability === 'ledger';
 }

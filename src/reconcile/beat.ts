@@ -119,11 +119,11 @@ function distrust(room: Room, partition: Partition, reply: BeatReply): void {
   // A new reader knows no history: that is no loss.
   if (reply.history === 'lost' && partition.cursor.seq > 0) {
     faults['lost-history'] += 1;
-    partition.lostData = true;
+    partition.noteLoss();
   }
   if (reply.corrupt) faults.corrupt += 1;
   if (reply.forgotBatch) {
-    partition.lostData = true;
+    partition.noteLoss();
     // Known from here on: it is not to be told again with each heartbeat.
     partition.batchAnswered = 0;
   }

@@ -12,8 +12,8 @@ import { Unpushed, type UnpushedBudget } from './unpushed.ts';
 import { StandingWaiters, type Waiter } from './waiters.ts';
 
 const NEVER = Number.POSITIVE_INFINITY;
-/** How soon it is looked again whether others have left room for a walk. */
-const WALK_RETRY_MS = 100;
+/** How soon it is looked again whether something can be pushed that could not. */
+const PUSH_RETRY_MS = 100;
 
 /** A push that was sent, or is about to be. Its request is kept: the same bytes until answered. */
 export interface Batch {
@@ -46,6 +46,9 @@ export class Partition implements Due {
   delayed = 0;
   /** The ledger had no room: endings go first. */
   full = false;
+  /** Pushes refused for want of room, in a row, and until when none is tried: the rest goes on. */
+  pushAttempt = 0;
+  pushNotBefore = Number.NEGATIVE_INFINITY;
   /** The last time that an answer sent its keys back at once. */
   expiredAt = Number.NEGATIVE_INFINITY;
 
@@ -112,6 +115,12 @@ export class Partition implements Due {
     return this.contract.conflict === 'siblings' || this.contract.conflict === 'counter';
   }
 
+  /** The ledger has lost data: what had ended may be back, of runs long forgotten, too. */
+  noteLoss(): void {
+    this.lostData = true;
+    this.heirOf = undefined;
+  }
+
   /** Something here has changed that the ledger is not known to have. */
   get dirty(): boolean {
     return !this.unpushed.empty || this.batch !== undefined || this.delayed > 0;
@@ -123,15 +132,17 @@ export class Partition implements Due {
     return this.batch?.request.records.some((record) => record.id === id) ?? false;
   }
 
-  /** There is something that can be sent now. */
-  get canPush(): boolean {
-    return this.batch !== undefined || this.unpushed.ready;
+  /** There is something to send, and it may be sent. */
+  canPush(now: number): boolean {
+    return this.pushNotBefore <= now && (this.batch !== undefined || this.unpushed.ready);
   }
 
   /** When something is to be done next. */
   nextDue(now: number): number {
     if (this.busy || this.removed) return NEVER;
-    const pushAt = this.canPush ? now : this.unpushed.empty ? NEVER : now + WALK_RETRY_MS;
+    const waiting = this.batch !== undefined || !this.unpushed.empty;
+    const retryAt = Math.max(this.pushNotBefore, now + PUSH_RETRY_MS);
+    const pushAt = this.canPush(now) ? now : waiting ? retryAt : NEVER;
     const checkAt = this.dirty ? NEVER : this.checkAt;
     const sweepAt = this.dirty ? NEVER : this.sweepAt;
     const due = Math.min(pushAt, this.beatAt, this.pullAt, checkAt, sweepAt);

@@ -10,11 +10,16 @@ import { type ReconcileSettings, termsOf } from './settings.ts';
 import { UnpushedBudget } from './unpushed.ts';
 
 const encoder = new TextEncoder();
+/** Names that do not reconcile, remembered from one look to the next. */
+const UNKNOWN_MAX = 1_000;
 
 export class Partitions {
   readonly #replica: Pick<Replica, 'namespaces'>;
   readonly #settings: ReconcileSettings;
   readonly #contracts = new Map<string, NamespaceContract>();
+  readonly #templateOf: (namespace: string) => NamespaceContract | undefined;
+  /** Names looked for in vain since the last look at all. */
+  readonly #unknown = new Set<string>();
   readonly #active = new Map<string, Map<number, Partition>>();
   readonly budget: UnpushedBudget;
   /** Called for each partition that becomes active. */
@@ -25,24 +30,49 @@ export class Partitions {
     replica: Pick<Replica, 'namespaces'>,
     settings: ReconcileSettings,
     budget: UnpushedBudget = new UnpushedBudget(),
+    templateOf: (namespace: string) => NamespaceContract | undefined = () => undefined,
   ) {
     this.#replica = replica;
     this.#settings = settings;
     this.budget = budget;
+    this.#templateOf = templateOf;
   }
 
   /** Namespaces that reconcile, those made on demand meanwhile too. */
   contracts(): readonly NamespaceContract[] {
     const contracts = this.#replica.namespaces();
     for (const contract of contracts) this.#contracts.set(contract.name, contract);
+    this.#unknown.clear();
     return contracts;
   }
 
+  /** Those seen at the last look. */
+  known(): Iterable<NamespaceContract> {
+    return this.#contracts.values();
+  }
+
+  /** Of a namespace in which something has changed, so that it is in being. */
   contract(namespace: string): NamespaceContract | undefined {
     const known = this.#contracts.get(namespace);
     if (known !== undefined) return known;
     this.contracts();
     return this.#contracts.get(namespace);
+  }
+
+  /**
+   * Of a namespace that somebody asks for: undefined when it does not reconcile. Cheap for those,
+   * too, whose commands all come through here.
+   */
+  contractFor(namespace: string): NamespaceContract | undefined {
+    const known = this.#contracts.get(namespace);
+    if (known !== undefined) return known;
+    if (!this.#unknown.has(namespace)) {
+      const found = this.contract(namespace);
+      if (found !== undefined) return found;
+      if (this.#unknown.size < UNKNOWN_MAX) this.#unknown.add(namespace);
+    }
+    const template = this.#templateOf(namespace);
+    return template?.class === 'shared' ? template : undefined;
   }
 
   /** Where the ledger keeps a key. */

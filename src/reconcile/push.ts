@@ -5,7 +5,9 @@
  */
 import type { PushedRecord, PushReply, PushResult } from '../ledger/ledger.ts';
 import { LedgerError } from '../ledger/ledger.ts';
+import { fullJitter } from '../resilience/backoff.ts';
 import { chainAfter } from './chain.ts';
+import type { Answered } from './ledger-gate.ts';
 import { merge } from './merging.ts';
 import type { Batch, Partition } from './partition.ts';
 import { askPartition, callerOf, keepOf, offsetOf, type Room } from './room.ts';
@@ -16,6 +18,9 @@ const BATCH_RECORDS = 64;
 const BATCH_BYTES = 64 * 1024;
 /** What a sibling takes beside its label and value. */
 const SIBLING_BYTES = 96;
+/** Memory comes back when values end: not within milliseconds. */
+const FULL_BACKOFF = { baseMs: 100, capMs: 5_000 };
+const FULL_ATTEMPT_MAX = 6;
 /** Keys looked through for endings while the ledger has no room for values. */
 const ENDINGS_LOOKED_FOR = 512;
 
@@ -30,8 +35,11 @@ export async function push(room: Room, partition: Partition): Promise<void> {
   partition.batch ??= encode(room, partition);
   const { batch } = partition;
   if (batch === undefined) return;
-  const { reply } = await send(room, partition, batch);
+  const answered = await send(room, partition, batch);
+  if (answered === undefined) return;
+  const { reply } = answered;
   partition.full = false;
+  partition.pushAttempt = 0;
   if (reply.status === 'stale') {
     room.tally.faults.stale += 1;
     room.onStale();
@@ -46,7 +54,12 @@ export async function push(room: Room, partition: Partition): Promise<void> {
   settle(room, partition, batch, reply.results);
 }
 
-async function send(room: Room, partition: Partition, batch: Batch) {
+/** undefined: the ledger has no room for it. */
+async function send(
+  room: Room,
+  partition: Partition,
+  batch: Batch,
+): Promise<Answered<PushReply> | undefined> {
   const { contract, name } = partition;
   const ack = contract.durability === 'ledger' ? room.ackOf(name.namespace) : 'applied';
   const { timeoutMs, ackMs } = room.settings;
@@ -68,9 +81,17 @@ async function send(room: Room, partition: Partition, batch: Batch) {
       // Refused before it began: nothing of it has happened, and endings may still get through.
       partition.full = true;
       takeBack(partition);
+      postpone(room, partition);
+      return undefined;
     }
     throw error;
   }
+}
+
+function postpone({ scheduler }: Room, partition: Partition): void {
+  const waitMs = fullJitter(partition.pushAttempt, FULL_BACKOFF, () => scheduler.random());
+  partition.pushAttempt = Math.min(partition.pushAttempt + 1, FULL_ATTEMPT_MAX);
+  partition.pushNotBefore = scheduler.now() + waitMs;
 }
 
 /**

@@ -98,7 +98,7 @@ export class ReadThrough {
 
   #partitionOf(namespace: string, id: string): Partition | undefined {
     const { partitions } = this.#room;
-    const contract = partitions.contract(namespace);
+    const contract = partitions.contractFor(namespace);
     if (contract === undefined) return undefined;
     const { partition } = partitions.place(id);
     return partitions.find(namespace, partition) ?? partitions.make(contract, partition);

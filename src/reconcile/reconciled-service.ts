@@ -105,7 +105,7 @@ export class ReconciledService implements Service {
   /* ---- leases -------------------------------------------------------------------------- */
 
   #mayBeAdopted(command: GrantCommand): command is GrantCommand & { readonly id: string } {
-    const contract = this.#room.partitions.contract(command.namespace);
+    const contract = this.#room.partitions.contractFor(command.namespace);
     if (command.id === undefined || contract?.onDrain !== 'handover') return false;
     return this.#readThrough.available && this.#room.flags().adoption !== 'off';
   }
@@ -119,7 +119,7 @@ export class ReconciledService implements Service {
     const grant = () => this.#inner.submit(command, respond, idempotency);
     this.#inner.submit({ op: 'get-lease', id: command.id }, (known) => {
       if ('lease' in known && known.lease.state === 'live') return grant();
-      const contract = this.#room.partitions.contract(command.namespace)!;
+      const contract = this.#room.partitions.contractFor(command.namespace)!;
       void adoptable(this.#room, contract, command).then((outcome) => {
         if (outcome === undefined) grant();
         else respond(outcome, false);
@@ -187,7 +187,7 @@ export class ReconciledService implements Service {
   }
 
   #isWanted(command: Command & KeyName): boolean {
-    const contract = this.#room.partitions.contract(command.namespace);
+    const contract = this.#room.partitions.contractFor(command.namespace);
     if (contract === undefined) return false;
     // A write without a condition is the same whatever was there, but where the first one wins.
     const blind =
@@ -199,7 +199,7 @@ export class ReconciledService implements Service {
   }
 
   #reconciles(namespace: string): boolean {
-    return this.#room.partitions.contract(namespace) !== undefined;
+    return this.#room.partitions.contractFor(namespace) !== undefined;
   }
 }
 

@@ -2,6 +2,7 @@
  * Reconciliation: this sidecar's state and the ledger, kept in step in the background. Built once
  * per process; works without the ledger and says so.
  */
+import type { NamespaceContract } from '../core/contract.ts';
 import type { Service } from '../engine/service.ts';
 import type { Rejection } from '../errors.ts';
 import type { Ledger, LedgerAck } from '../ledger/ledger.ts';
@@ -46,6 +47,8 @@ export interface ReconciliationParts {
   /** 16 random hexadecimal digits, never the same twice anywhere. */
   readonly newActor: () => string;
   readonly log: Log;
+  /** What a namespace that is not in being yet would be like; undefined: it cannot come. */
+  readonly templateOf?: (namespace: string) => NamespaceContract | undefined;
   /** Changed keys known by name at most; beyond that partitions are walked. */
   readonly unpushedIdsMax?: number;
 }
@@ -77,7 +80,8 @@ export function createReconciliation(parts: ReconciliationParts): Reconciliation
   const tally = new Tally();
   const breaker = new Breaker({ maxOpenMs: BREAKER_OPEN_MAX_MS }, scheduler);
   const gate = new LedgerGate({ ledger, breaker, scheduler, tally });
-  const partitions = new Partitions(replica, settings, new UnpushedBudget(parts.unpushedIdsMax));
+  const budget = new UnpushedBudget(parts.unpushedIdsMax);
+  const partitions = new Partitions(replica, settings, budget, parts.templateOf);
   const contacts = new Contacts((namespace, sentAt) => replica.contact(namespace, sentAt));
   const clock = new LedgerClock(2 * settings.driftRatio);
   const membership = new Membership({ gate, replica, settings, scheduler, newActor, log, clock });

@@ -117,7 +117,7 @@ function observe(
   } else if (reply.tail.seq < before.tail.seq) {
     // One history cannot grow shorter: somebody has put another one in its place.
     room.tally.faults['went-back'] += 1;
-    partition.lostData = true;
+    partition.noteLoss();
     partition.checkAt = Math.min(partition.checkAt, receivedAt);
   }
 }
@@ -128,11 +128,12 @@ function observe(
  */
 export function silentForTooLong({ partitions, contacts, scheduler, settings }: Room): boolean {
   const now = scheduler.now();
-  return partitions.contracts().some(({ name, autonomyMs }) => {
-    if (!partitions.isActive(name)) return false;
+  for (const { name, autonomyMs } of partitions.known()) {
+    if (!partitions.isActive(name)) continue;
     const ageMs = contacts.ageMs(name, now);
-    return ageMs !== undefined && ageMs > autonomyMs + settings.slackMs;
-  });
+    if (ageMs !== undefined && ageMs > autonomyMs + settings.slackMs) return true;
+  }
+  return false;
 }
 
 export function sameDigest(left: Digest | undefined, right: Digest | undefined): boolean {

@@ -17,7 +17,7 @@ import { truthCheck } from './truth-check.ts';
 const BACKOFF = { baseMs: 50, capMs: 5_000 };
 /** From here on the wait is the longest. */
 const ATTEMPT_MAX = 7;
-/** A heartbeat this late goes before pushes: a partition that is written all the time beats, too. */
+/** A heartbeat this late goes before pushes (a pull: an interval): being written must not stop them. */
 const BEAT_LATE_RATIO = 0.25;
 const BATCHES_AT_ONCE = 16;
 
@@ -191,13 +191,14 @@ export class Rounds {
   #duty(partition: Partition): (() => Promise<unknown>) | undefined {
     const room = this.#room;
     const now = room.scheduler.now();
-    const pushing = partition.canPush;
+    const pushing = partition.canPush(now);
     if (this.#onlyPush) return pushing ? () => this.#push(partition) : undefined;
     const checking = partition.checkAt <= now && !partition.dirty;
     const late = room.settings.beatMs * BEAT_LATE_RATIO;
     if (partition.beatAt + late <= now && !checking) {
       return () => beat(room, partition, { compare: false });
     }
+    if (partition.pullAt + room.settings.pullMs <= now) return () => this.#pull(partition);
     if (pushing) return () => this.#push(partition);
     if (checking) return () => truthCheck(room, partition);
     if (partition.beatAt <= now) return () => beat(room, partition, { compare: false });
@@ -210,7 +211,7 @@ export class Rounds {
   async #push(partition: Partition): Promise<void> {
     for (let batches = 0; batches < BATCHES_AT_ONCE; batches++) {
       await push(this.#room, partition);
-      if (!partition.canPush || this.#paused) return;
+      if (!partition.canPush(this.#room.scheduler.now()) || this.#paused) return;
     }
   }
 

@@ -52,9 +52,8 @@ export async function truthCheck(room: Room, partition: Partition): Promise<void
 }
 
 /**
- * Earlier runs that the ledger knows more of than is held here. Where nothing of theirs is held,
- * nothing is lost by leaving them; where something is, and exchanging the differences has not
- * helped, it goes on under this run's name.
+ * Earlier runs of which the ledger holds something else than is held here, though the differences
+ * have been exchanged: they are left, and what is held of theirs goes on under this run's name.
  */
 function disown(
   room: Room,
@@ -63,12 +62,11 @@ function disown(
   { owned }: PartitionDigests,
 ): void {
   const { namespace, partition: number } = partition.name;
+  if (partition.checksFailed === 0) return;
   const kept = new Set(callerOf(room, partition).predecessors);
   for (const actor of kept) {
     if (reply.vouched.includes(actor)) continue;
-    const held = (owned.get(actor)?.count ?? 0) > 0;
-    if (held && partition.checksFailed === 0) continue;
-    if (held) room.replica.restamp(namespace, number, actor);
+    if ((owned.get(actor)?.count ?? 0) > 0) room.replica.restamp(namespace, number, actor);
     kept.delete(actor);
   }
   partition.heirOf = kept;

@@ -219,6 +219,29 @@ export function describeLedger(name: string, makeWorld: () => Promise<LedgerWorl
         expect((await a.record())!.ends).toEqual([]);
       });
 
+      test('takes the word of whoever ended it that it was told', async () => {
+        const one = lasting(A, 1, 3);
+        await ask(A).push([one]);
+        const ends = [ending(one, B, { reason: 'released', told: true })];
+        await ask(B).push([], { seen: { [A]: 1 }, ends });
+        expect((await ask(A).record())!.ends).toMatchObject([{ reason: 'released', told: true }]);
+      });
+
+      test('lets stand what was told when another write of the run ends', async () => {
+        const [a, b] = [ask(A2, {}, [A]), ask(B)];
+        const first = lasting(A, 1, 1);
+        await a.push([first]);
+        await advance(6 * TICK);
+        await b.sweep('orphans');
+        const second = lasting(A2, 1, 3, { born: first.born });
+        expect((await a.push([second], {}, { rejoining: true })).code).toBe('closed');
+        const deleted = ending(second, C, { reason: 'deleted' });
+        await ask(C).push([], { seen: { [A2]: 1 }, ends: [deleted] });
+        expect((await b.record())!.ends).toMatchObject([
+          { born: first.born, dot: second.dot, reason: 'expired', by: B, told: true },
+        ]);
+      });
+
       // S12: an ending and a live value of one run may not hide from the owner.
       test('says when the run of a value was ended by somebody else', async () => {
         const [a, b] = [ask(A), ask(B)];
@@ -233,7 +256,7 @@ export function describeLedger(name: string, makeWorld: () => Promise<LedgerWorl
         expect((await a.push([second])).code).toBe('closed');
       });
 
-      test('is stale after too long a silence, and changes nothing; not when rejoining', async () => {
+      test('is stale after too long a silence, and changes nothing; or rejoins', async () => {
         const a = ask(A);
         await a.push([lasting(A, 1, 9)]);
         await advance(5 * TICK);
@@ -263,6 +286,40 @@ export function describeLedger(name: string, makeWorld: () => Promise<LedgerWorl
         expect(record!.ends).toMatchObject([
           { born: one.born, reason: 'expired', by: B, told: false },
         ]);
+      });
+
+      test('drops from the context who has been gone for long', async () => {
+        const [a, b] = [ask(A), ask(B)];
+        const actors = async () => (await b.record())!.context.map(({ actor }) => actor);
+        await a.push([lasting(A, 1, 1)]);
+        await b.push([lasting(B, 1, 99)], { seen: { [A]: 1 } });
+        await advance(TERMS.autonomyMs + TERMS.slackMs);
+        await b.vouch();
+        const second = lasting(B, 2, 99);
+        await b.push([second]);
+        // Until this instant at least it must be remembered.
+        expect(await actors()).toEqual([A, B]);
+        await advance(1);
+        expect(await b.push([second])).toEqual({ code: 'duplicate' });
+        expect(await actors()).toEqual([A, B]);
+        await b.push([lasting(B, 3, 99)]);
+        expect(await actors()).toEqual([B]);
+      });
+
+      test('keeps in the context whoever lives, and whoever has a value there', async () => {
+        const [a, b] = [ask(A), ask(B)];
+        const actors = async () => (await b.record())!.context.map(({ actor }) => actor);
+        await a.push([lasting(A, 1, 1)]);
+        await b.push([lasting(B, 1, 99)], { seen: { [A]: 1 } });
+        await ask(C).push([lasting(C, 1, 99)]);
+        await advance(TERMS.autonomyMs + TERMS.slackMs);
+        for (const one of [a, b]) await one.vouch();
+        await advance(1);
+        await b.push([lasting(B, 2, 99)]);
+        expect(await actors()).toEqual([A, B, C]);
+        await a.beat(NO_CURSOR, { retire: true });
+        await b.push([lasting(B, 3, 99)]);
+        expect(await actors()).toEqual([B, C]);
       });
 
       test('keeps nothing of what nobody needs to know', async () => {
@@ -532,7 +589,7 @@ export function describeLedger(name: string, makeWorld: () => Promise<LedgerWorl
         expect(reply.next).toBe('');
       });
 
-      test.each([1, 7, 1000])('lists everything of an actor, in pages of about %i', async (limit) => {
+      test.each([1, 7, 1000])('lists all of an actor, in pages of about %i', async (limit) => {
         const a = await fill(40);
         await ask(B).push([lasting(B, 90, 9, { id: 'key-1' })], { id: 'key-1', bucket: 1 });
         const seen = new Map<string, readonly { actor: string; seq: number }[]>();
@@ -703,6 +760,22 @@ export function describeLedger(name: string, makeWorld: () => Promise<LedgerWorl
         }]);
         expect(await a.record()).toMatchObject({ siblings: [], forgetAt: now + TERMS.horizonMs });
         expect((await b.sweep('orphans')).ended).toEqual([]);
+      });
+
+      test('waits until the slack after a deadline is over', async () => {
+        const [a, b] = [ask(A), ask(B)];
+        await a.push([lasting(A, 1, 9)]);
+        await a.push([lasting(A, 2, 9, { session: true })], { id: 'session' });
+        await advance(10 * TICK);
+        expect((await b.sweep('orphans')).ended).toEqual([]);
+        const dueAt = now;
+        await advance(1);
+        expect((await b.sweep('orphans')).ended).toHaveLength(2);
+        // A fixed deadline was final; a session's was what was last heard of it.
+        expect((await a.record())!.context).toEqual([{ actor: A, seq: 1, until: dueAt }]);
+        expect((await a.record('session'))!.context).toEqual([
+          { actor: A, seq: 2, until: now + TERMS.horizonMs },
+        ]);
       });
 
       test('leaves a session alone that its owner keeps alive', async () => {

@@ -154,7 +154,8 @@ describe('bytes that are no record', () => {
 describe('dots', () => {
   test('are ordered by actor, then by number', () => {
     const dots = [{ actor: B, seq: 1 }, { actor: A, seq: 10 }, { actor: A, seq: 9 }];
-    expect(dots.sort(compareDots)).toEqual([{ actor: A, seq: 9 }, { actor: A, seq: 10 }, { actor: B, seq: 1 }]);
+    const sorted = [dots[2], dots[1], dots[0]];
+    expect([...dots].sort(compareDots)).toEqual(sorted);
   });
 });
 

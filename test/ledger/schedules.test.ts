@@ -525,6 +525,17 @@ describe('a goodbye that comes late', () => {
   });
 });
 
+describe('a goodbye that a ledger going back brings back', () => {
+  const schedule =
+    'A write; A push; A retire; save; A restart; A push; A truth-check; 2 tick; A pull; A beat; ' +
+    'A renew; 2 tick; A pull; A beat; A renew; 2 tick; rollback; B sweep-orphans';
+
+  test('gives the heir as much time as anybody', () => {
+    expect(outcome(schedule, SESSION)).toBeUndefined();
+    expect(thereOf(play(schedule, SESSION))).toEqual(['a1.1']);
+  });
+});
+
 describe('a restart after a goodbye', () => {
   const schedule =
     'A write; A push; 2 tick; A pull; A beat; A retire; A restart; A renew?; tick; A renew?; ' +

@@ -13,8 +13,8 @@ import { search, walk } from './model/explore.ts';
 import { ALL_RULES, type Rules } from './model/rules.ts';
 import type { Setting } from './model/world.ts';
 
-const STATES = Number(process.env['LEDGER_SEARCH_STATES'] ?? 8_000);
-const WALKS = Number(process.env['LEDGER_SEARCH_WALKS'] ?? 80);
+const STATES = Number(process.env['LEDGER_SEARCH_STATES'] ?? 6_000);
+const WALKS = Number(process.env['LEDGER_SEARCH_WALKS'] ?? 60);
 const SEED = Number(process.env['LEDGER_SEARCH_SEED'] ?? 1);
 const TIMEOUT_MS = 60_000 + 2 * STATES + 200 * WALKS;
 const DEEP = 60;

@@ -10,7 +10,7 @@ import {
   type SweepRequest, type Terms,
 } from '../../src/ledger/ledger.ts';
 import {
-  compareDots, type LedgerRecord, REASONS_BY_RANK, sameDot,
+  compareDots, type LedgerRecord, REASONS_BY_RANK, sameDot, type Sibling,
 } from '../../src/ledger/record.ts';
 import { beat } from '../../src/ledger/specification/beat.ts';
 import { Expiry } from '../../src/ledger/specification/expiry.ts';
@@ -18,6 +18,7 @@ import { standingOf } from '../../src/ledger/specification/history.ts';
 import {
   begin, clonePartition, emptyPartition, type Partition,
 } from '../../src/ledger/specification/partition.ts';
+import { judge } from '../../src/ledger/specification/policy.ts';
 import { pull } from '../../src/ledger/specification/pull.ts';
 import { push } from '../../src/ledger/specification/push.ts';
 import { sweep } from '../../src/ledger/specification/sweep.ts';
@@ -317,6 +318,8 @@ describe('a cursor', () => {
         rejoining: false,
         records: [pushed([value(A, seq, { deadline: START + TICK })])],
       });
+      expect(partition.log.length).toBeGreaterThanOrEqual(Math.min(seq, 10));
+      expect(partition.log.length).toBeLessThanOrEqual(100);
     }
     const oldest = partition.log[0]!.seq;
     expect(partition.log.length).toBeGreaterThanOrEqual(10);
@@ -334,6 +337,34 @@ describe('a cursor', () => {
       ids: [],
     });
     expect(page.cursor.seq).toBe(oldest + 3);
+  });
+});
+
+describe('a policy', () => {
+  const grant = (actor: string, wall: number, rank: number, born = { actor, seq: 1 }) =>
+    value(actor, 1, { deadline: START, wall: START + wall, rank, born });
+  const names = (siblings: readonly Sibling[]) => siblings.map(({ dot }) => dot.actor);
+
+  test.each(['lww', 'ownerWins'] as const)('%s: who has lapsed beats nobody', (policy) => {
+    const [low, middle, high] = [grant(A, 1, 1), grant(B, 2, 2), grant(C, 3, 3)];
+    const verdict = judge(policy, [low, middle, high], (one) => one !== middle);
+    expect([names(verdict.kept), names(verdict.losers)]).toEqual([[B, C], [A]]);
+    const living = judge(policy, [low, middle, high], () => false);
+    expect([names(living.kept), names(living.losers)]).toEqual([[C], [A, B]]);
+    const lapsed = judge(policy, [low, middle, high], () => true);
+    expect([names(lapsed.kept), names(lapsed.losers)]).toEqual([[A, B, C], []]);
+  });
+
+  test('ownerWins: nor has a lapsed write lost that came after the living one of its grant', () => {
+    const born = { actor: A, seq: 1 };
+    const [first, last] = [grant(C, 1, 5, born), grant(B, 2, 5, born)];
+    const verdict = judge('ownerWins', [last, first], (one) => one === last);
+    expect([names(verdict.kept), names(verdict.losers)]).toEqual([[B, C], []]);
+  });
+
+  test.each(['siblings', 'counter', 'firstWins'] as const)('%s takes nothing away', (policy) => {
+    const all = [grant(A, 1, 1), grant(B, 2, 2)];
+    expect(judge(policy, all, () => false)).toEqual({ kept: all, losers: [] });
   });
 });
 

@@ -209,3 +209,24 @@ describe('the first writer wins', () => {
     expect([...world.values('x'), ...world.values('y'), ...world.values('z')]).toHaveLength(3);
   });
 });
+
+test('a namespace that comes into being on demand waits for the ledger from its first write', async () => {
+  const world = new World();
+  const durable = contractOf('default', { ttl: TTL, durability: 'ledger' });
+  const a = world.add('a', {
+    contracts: [durable], templateOf: (name) => ({ ...durable, name }),
+  });
+  await world.pass(100);
+  a.link.away = true;
+  await world.pass(8000);
+  const put = {
+    op: 'put', namespace: 'new', key: 'k', value: text.encode('v'), contentType: 'text/plain',
+  } as const;
+  expect(a.ask(put).outcome).toMatchObject({ refused: 'ledger-unavailable' });
+  a.link.away = false;
+  await world.pass(8000);
+  const asked = a.ask(put);
+  await settled();
+  expect(asked.outcome).toMatchObject({ created: true });
+  expect(world.values('k', 'new')).toEqual(['v']);
+});

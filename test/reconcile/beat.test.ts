@@ -1,7 +1,8 @@
 /** Heartbeats: who is vouched for, what counts as contact, and what an answer gives away. */
 import { describe, expect, test } from 'vitest';
-import type { BeatReply, BeatRequest } from '../../src/ledger/ledger.ts';
+import { type BeatReply, type BeatRequest, NO_CURSOR } from '../../src/ledger/ledger.ts';
 import { contractOf } from '../core/fixtures.ts';
+import { B, caller, TERMS, value } from '../ledger/fixtures.ts';
 import { type Sidecar, World } from './world.ts';
 
 const CONTRACTS = [contractOf('default', { autonomyMs: 10_000 })];
@@ -78,25 +79,35 @@ describe('heartbeats', () => {
 
   test('are contact although others write all the time', async () => {
     const { world, sidecar } = await worldOfOne();
-    const other = world.add('b', { contracts: CONTRACTS });
-    await world.pass(100);
     sidecar.put('k', 'mine', { ttlMs: 60_000 });
-    // Each pull finds a tail that has moved on by the time of the next heartbeat.
-    const beside = Array.from({ length: 200 }, (_, count) => `x${count}`)
-      .find((key) => world.place(key) === world.place('k'))!;
+    // Whenever a pull has reached the tail, it has moved on before the next heartbeat.
     const pull = sidecar.link.pull.bind(sidecar.link);
     let writes = 0;
     sidecar.link.pull = async (at, request) => {
       const reply = await pull(at, request);
-      other.put(beside, String(writes++), { ttlMs: 60_000 });
-      await world.time.pass(5);
+      writes += 1;
+      await world.ledger.push(at, {
+        caller: caller(B), terms: TERMS, batch: writes, version: 2, rejoining: true,
+        records: [{
+          id: 'other', bucket: 0, ends: [],
+          siblings: [value(B, writes, { deadline: world.time.now() + 60_000, wall: world.time.now() })],
+          context: [{ actor: B, seq: writes, until: 0 }],
+        }],
+      });
       return reply;
     };
-    for (let count = 0; count < 20; count++) {
-      other.put(beside, String(writes++), { ttlMs: 60_000 });
-      await world.pass(500);
-    }
-    expect(writes).toBeGreaterThan(30);
+    await world.pass(1000);
+    const partition = { namespace: 'default', partition: world.place('k') };
+    await sidecar.link.pull(partition, {
+      caller: caller(B), cursor: NO_CURSOR, limit: 0, records: false, ids: [],
+    });
+    await world.pass(15_000);
+    expect(writes).toBeGreaterThan(20);
+    const answers = sidecar.link.sent
+      .filter(({ operation }) => operation === 'beat')
+      .slice(-10)
+      .map(({ reply }) => (reply as BeatReply).history);
+    expect(new Set(answers)).toEqual(new Set(['behind']));
     expect(sidecar.core.state.namespaces.find('default')!.contactAt)
       .toBeGreaterThan(world.time.now() - 3000);
   });

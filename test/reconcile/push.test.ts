@@ -92,6 +92,8 @@ describe('a write', () => {
     sidecar.put('k', 'mine', { ttlMs: 60_000 });
     await world.pass(1000);
     expect(sidecar.core.state.copies).toBe(1);
+    // Its owner is not there to say anything.
+    await other.kill();
     sidecar.link.refuses = () => undefined;
     await world.pass(6000);
     expect(world.values('k')).toEqual(['mine']);

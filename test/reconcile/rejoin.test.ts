@@ -208,6 +208,28 @@ describe('a new run', () => {
     expect(world.record('k')!.siblings[0]!.dot.actor).toBe(a.replica.actor);
   });
 
+  test('ends again what it had ended of the run before it, when the ledger goes back', async () => {
+    const { world, sidecars: [a] } = await worldOf(['a'], { conflict: 'siblings' });
+    a.step({ op: 'grant', namespace: 'default', holder: 'h', id: 'l', ttlMs: 60_000 });
+    a.put('k', 'old', { lease: 'l' });
+    await world.pass(1000);
+    const heir = await world.restart(a);
+    await world.pass(2000);
+    heir.put('k', 'new');
+    await world.pass(2000);
+    expect(world.values('k')).toEqual(['new', 'old']);
+    const older = world.ledger.image();
+    heir.step({ op: 'release', id: 'l' });
+    await world.pass(2000);
+    expect(world.values('k')).toEqual(['new']);
+    world.ledger.restore(older);
+    // Before anybody could end it as an orphan's.
+    await world.pass(4000);
+    expect(world.values('k')).toEqual(['new']);
+    expect(heir.endings()).toEqual(['k released']);
+    world.check();
+  });
+
   test('S3: whose journal has lost the end vouches for what it holds, and for nothing else', async () => {
     const { world, sidecars: [a] } = await worldOf(['a']);
     // In one partition, as the vouching is by partition.

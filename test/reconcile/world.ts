@@ -50,6 +50,7 @@ export interface SidecarOptions {
   /** What runs before this one have left: their journal. */
   readonly runs?: readonly JournalRecord[];
   readonly ackOf?: (namespace: string) => LedgerAck;
+  readonly templateOf?: (namespace: string) => NamespaceContract | undefined;
 }
 
 export class World {
@@ -183,6 +184,7 @@ export class Sidecar {
       newActor,
       log: { debug: log('debug'), info: log('info'), warn: log('warn'), error: log('error') },
       ...(options.unpushedIdsMax === undefined ? {} : { unpushedIdsMax: options.unpushedIdsMax }),
+      ...(options.templateOf === undefined ? {} : { templateOf: options.templateOf }),
     });
     this.service = this.reconciliation.service(new DirectService(this));
   }

@@ -19,8 +19,6 @@ import type { Fleet } from './fleet.ts';
 import { COPY_SLACK_MS, isSurelyOlder, mayBeOver, type SharedKey } from './history.ts';
 import type { SharedJudge } from './judge.ts';
 
-/** Until everybody agrees; a guard against never, not a measure of speed. */
-const REST_MAX_MS = 60_000;
 const LOOK_MS = 100;
 /** Two looks of a mirror at the change log, at the default interval, and some. */
 const FOLLOWED_MS = 1_500;
@@ -40,6 +38,8 @@ export interface RestOptions {
   readonly namespace: string;
   readonly names: KeyNames;
   readonly judge: SharedJudge;
+  /** Until everybody agrees; a guard against never, not a measure of speed. */
+  readonly restMaxMs: number;
   readonly report: (difference: Difference) => void;
 }
 
@@ -68,10 +68,10 @@ interface Status {
 
 /** Waits until all are told of everything, compares, and reports what differs for good. */
 export async function judgeRest(options: RestOptions): Promise<Omit<Convergence, 'toldMs'>> {
-  const { fleet, judge } = options;
+  const { fleet, judge, restMaxMs } = options;
   const startedAt = performance.now();
   await untilTold(options);
-  const deadline = performance.now() + REST_MAX_MS;
+  const deadline = performance.now() + restMaxMs;
   await pause(FOLLOWED_MS);
   let look = await lookAround(options);
   while (look.differences.length > 0 && performance.now() < deadline) {
@@ -101,7 +101,7 @@ export async function judgeRest(options: RestOptions): Promise<Omit<Convergence,
  * Waits until nobody has anything left to tell the ledger, and reports who still has when time is
  * over. How long it took, in milliseconds.
  */
-export async function untilTold({ fleet, report }: Pick<RestOptions, 'fleet' | 'report'>): Promise<number> {
+export async function untilTold({ fleet, restMaxMs, report }: RestOptions): Promise<number> {
   const startedAt = performance.now();
   for (;;) {
     const statuses = await Promise.all(fleet.sidecars.map(({ url }) => statusOf(url)));
@@ -111,8 +111,8 @@ export async function untilTold({ fleet, report }: Pick<RestOptions, 'fleet' | '
     ]);
     const tookMs = performance.now() - startedAt;
     if (restless.length === 0) return tookMs;
-    if (tookMs > REST_MAX_MS) {
-      for (const who of restless) report({ kind: 'not at rest', rank: 0, detail: `after ${REST_MAX_MS} ms ${who}` });
+    if (tookMs > restMaxMs) {
+      for (const who of restless) report({ kind: 'not at rest', rank: 0, detail: `after ${restMaxMs} ms ${who}` });
       return tookMs;
     }
     await pause(LOOK_MS);

@@ -22,17 +22,21 @@ import { type Difference, judgeRest, untilTold } from './rest.ts';
 export interface SharedRunOptions extends TrafficOptions {
   readonly fleet: Fleet;
   readonly defaultTtlMs: number;
+  /**
+   * After the traffic, a calm stretch of writes that live for long: however far the ledger had
+   * fallen behind and however short lives were, there is something left that everybody must hold.
+   */
+  readonly calmSeconds: number;
+  /** How long they have at the end to tell the ledger of everything, and to agree. */
+  readonly restMaxMs: number;
 }
 
-/**
- * After the traffic, a calm stretch of writes that live for long: however far the ledger had fallen
- * behind and however short lives were, there is something left that everybody must hold.
- */
-const CALM = { seconds: 2, rate: 600 };
+/** Writes a second of the calm stretch, at all sidecars together. */
+const CALM_RATE = 600;
 
 /** Drives all sidecars for `seconds`, and judges what they answer and what they come to. */
 export async function runShared(options: SharedRunOptions): Promise<RunResult> {
-  const { plan, namespace, fleet, defaultTtlMs } = options;
+  const { plan, namespace, fleet, defaultTtlMs, restMaxMs } = options;
   const addresses = fleet.sidecars.map(({ url }) => parseAddress(url));
   const { keyBytes, valueBytes, operations } = plan.cluster;
   const names = keyNames(keyBytes, plan.keys, { next: Math.random });
@@ -91,9 +95,13 @@ export async function runShared(options: SharedRunOptions): Promise<RunResult> {
     const latency = latencyOf(drivers);
     if (failure() === undefined) {
       const report = ({ kind, rank, detail }: Difference): void => log.report(kind, rank, detail);
-      const rest = { fleet, namespace, names, judge, report };
+      const rest = { fleet, namespace, names, judge, restMaxMs, report };
       const toldMs = await untilTold(rest);
-      await drive({ ...options, plan: calmPlan(plan, defaultTtlMs), ...CALM, requests: undefined });
+      await drive({
+        ...options,
+        plan: calmPlan(plan, defaultTtlMs),
+        seconds: options.calmSeconds, rate: CALM_RATE, requests: undefined,
+      });
       if (failure() === undefined) convergence = { ...(await judgeRest(rest)), toldMs };
       const readAt = performance.now();
       await settle(endings, readAt, options.endingGraceMs);
