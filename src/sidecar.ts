@@ -8,6 +8,7 @@ import { worstCase } from './config/derive.ts';
 import type { Flags } from './config/flags.ts';
 import { maskedUrl } from './config/ledger-url.ts';
 import { SLOT_COSTS } from './core/costs.ts';
+import { NAMESPACE_NAME } from './core/namespaces.ts';
 import { Engine } from './engine/engine.ts';
 import { Feed } from './engine/feed.ts';
 import { IdempotencyMemory } from './engine/idempotency.ts';
@@ -179,6 +180,7 @@ export async function startSidecar(parts: SidecarParts): Promise<Sidecar> {
         }),
         flags: parts.flags,
         ackOf: ackOf(config),
+        templateOf: templateOf(config),
       });
       operations.reconciliation = reconciliation;
       reconciliation.start();
@@ -240,6 +242,15 @@ function ledgerOptions(config: LedgerConfig | undefined) {
   if (config === undefined) return {};
   const { partitions, buckets, maxSkewMs } = config;
   return { ledger: { partitions, buckets }, contextAheadMs: maxSkewMs };
+}
+
+/** The contract that a namespace will have that is made on demand. */
+function templateOf(config: Config) {
+  const template = config.namespaces.find(({ name }) => name === 'default');
+  return (name: string) =>
+    config.autoCreateNamespaces && template !== undefined && NAMESPACE_NAME.test(name)
+      ? { ...template, name }
+      : undefined;
 }
 
 /** How far a namespace's writes must have got in the ledger; those made on demand as `default`. */

@@ -195,7 +195,7 @@ export class ReconciledService implements Service {
       command.ifMatch === undefined &&
       command.ifNoneMatch === undefined &&
       contract.conflict !== 'firstWins';
-    return !blind && !this.#room.replica.holds(command.namespace, command.key);
+    return !blind && !this.#room.replica.holdsValue(command.namespace, command.key);
   }
 
   #reconciles(namespace: string): boolean {

@@ -65,6 +65,8 @@ export interface Replica {
   release(namespace: string, id: string): void;
   /** Own value, copy, or tombstone of the key. */
   holds(namespace: string, id: string): boolean;
+  /** Own value or copy of the key. */
+  holdsValue(namespace: string, id: string): boolean;
 
   /** undefined while some key of the partition is changed and not yet taken or confirmed. */
   digests(namespace: string, partition: number, withCells: boolean): PartitionDigests | undefined;

@@ -75,6 +75,16 @@ export class CoreReplica implements Replica {
     return namespace?.reconciles === true ? namespace : undefined;
   }
 
+  /** A namespace made on demand is there with the first value of it. */
+  #comeIntoBeing(name: string, record: LedgerRecord | undefined): Namespace | undefined {
+    if (record === undefined || record.siblings.length === 0) return undefined;
+    const { namespaces } = this.#state;
+    const draft = namespaces.obtain(name);
+    if (draft === undefined || !draft.reconciles) return undefined;
+    namespaces.adopt(draft);
+    return draft;
+  }
+
   takeChanged(visit: (namespace: string, id: string) => void): void {
     const state = this.#state;
     const ledger = state.ledger!;
@@ -155,7 +165,7 @@ export class CoreReplica implements Replica {
     offsetMs: number,
     keep: Keep,
   ): MergeOutcome {
-    const found = this.#namespace(namespace);
+    const found = this.#namespace(namespace) ?? this.#comeIntoBeing(namespace, record);
     if (found === undefined) return NOTHING;
     const held = record === undefined ? NOTHING_HELD : ledgerKey(record, offsetMs);
     return this.#step((state) => merge(state, found, id, held, keep));
@@ -176,6 +186,14 @@ export class CoreReplica implements Replica {
       state.entries.find(found.number, state.sideProbe) !== 0 ||
       state.tombstones.find(found.number, id) !== undefined
     );
+  }
+
+  holdsValue(namespace: string, id: string): boolean {
+    const found = this.#namespace(namespace);
+    if (found === undefined) return false;
+    const state = this.#state;
+    state.sideProbe.set(found.number, id);
+    return state.entries.find(found.number, state.sideProbe) !== 0;
   }
 
   digests(

@@ -917,6 +917,8 @@ export function describeLedger(name: string, makeWorld: () => Promise<LedgerWorl
         expect(await join({ actor: C, instance: 'three', name: 'web-3' })).toEqual({
           status: 'joined', now, version: 2, members: ['web-1'],
         });
+        // Whoever is forgotten is in nobody's way.
+        expect(await join({ instance: 'other' })).toMatchObject({ status: 'joined' });
       });
     });
 

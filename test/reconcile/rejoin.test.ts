@@ -215,7 +215,8 @@ describe('a new run', () => {
     await world.pass(1000);
     const heir = await world.restart(a);
     await world.pass(2000);
-    heir.put('k', 'new');
+    heir.step({ op: 'grant', namespace: 'default', holder: 'h', id: 'm', ttlMs: 60_000 });
+    heir.put('k', 'new', { lease: 'm' });
     await world.pass(2000);
     expect(world.values('k')).toEqual(['new', 'old']);
     const older = world.ledger.image();

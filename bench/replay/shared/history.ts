@@ -65,6 +65,7 @@ export interface SharedKey {
   evidence: Evidence[];
   /** Newest last, at most `RETIRED_MAX`. */
   retired: Retired[];
+  trimmedAt: number;
   /** When the last of the retired can have been written. */
   retiredHi: number;
   /** An outcome was lost, or a check has failed: nothing is said about this key any more. */
@@ -72,11 +73,17 @@ export interface SharedKey {
 }
 
 const RETIRED_MAX = 64;
+/** A hot key has thousands of requests a second, and looking through its versions takes its time. */
+const TRIM_EVERY_MS = 100;
 // Shared by the many keys that have nothing to keep; replaced, never pushed to.
 const NONE: never[] = [];
 
 export function newKey(rank: number): SharedKey {
-  return { rank, versions: NONE, evidence: NONE, retired: NONE, retiredHi: -Infinity, blind: false };
+  return {
+    rank,
+    versions: NONE, evidence: NONE, retired: NONE,
+    retiredHi: -Infinity, trimmedAt: -Infinity, blind: false,
+  };
 }
 
 export function addVersion(key: SharedKey, version: Version): void {
@@ -176,37 +183,62 @@ export function mayBePresent(
 
 /**
  * Lets go of what no request sent at or after `horizon` can have to do with: evidence that newer
- * one has replaced, and versions older than every sidecar's floor whose endings have been told.
+ * one has replaced, and versions whose endings have been told and that nobody may show any more.
  */
 export function trim(key: SharedKey, sidecars: number, horizon: number, forget: (version: Version) => void): void {
-  if (key.evidence.length > sidecars) {
-    const latest = new Map<number, Evidence>();
-    for (const evidence of key.evidence) if (evidence.at <= horizon) latest.set(evidence.sidecar, evidence);
-    key.evidence = key.evidence.filter(
-      (evidence) => evidence.at > horizon || latest.get(evidence.sidecar) === evidence,
-    );
-  }
+  if (horizon < key.trimmedAt + TRIM_EVERY_MS) return;
+  key.trimmedAt = horizon;
+  trimEvidence(key, sidecars, horizon);
   if (key.versions.length < 2) return;
-  const floors: Version[] = [];
-  for (let sidecar = 0; sidecar < sidecars; sidecar += 1) {
-    const floor = floorOf(key, sidecar, horizon);
-    if (floor === undefined) return;
-    floors.push(floor);
-  }
+  const bounds = boundsOf(key, sidecars, horizon);
   let gone = 0;
-  while (gone < key.versions.length) {
-    const version = key.versions[gone]!;
-    const told = version.endingId !== undefined || !version.owed;
-    if (!told || !version.acknowledged) break;
-    if (!floors.every((floor) => isSurelyOlder(version, floor))) break;
-    gone += 1;
-  }
+  while (gone < key.versions.length && isPast(key.versions[gone]!, bounds, horizon)) gone += 1;
   if (gone === 0) return;
   for (const version of key.versions.slice(0, gone)) {
     forget(version);
     retire(key, version);
   }
   key.versions = key.versions.slice(gone);
+}
+
+function trimEvidence(key: SharedKey, sidecars: number, horizon: number): void {
+  if (key.evidence.length <= sidecars) return;
+  const latest = new Map<number, Evidence>();
+  for (const evidence of key.evidence) if (evidence.at <= horizon) latest.set(evidence.sidecar, evidence);
+  key.evidence = key.evidence.filter(
+    (evidence) => evidence.at > horizon || latest.get(evidence.sidecar) === evidence,
+  );
+}
+
+/** A sidecar shows nothing older than `floor` before `until`. */
+interface Bound {
+  readonly floor: Version;
+  readonly until: number;
+}
+
+/** Of every sidecar; undefined when one has shown nothing yet. */
+function boundsOf(key: SharedKey, sidecars: number, horizon: number): readonly Bound[] | undefined {
+  const bounds: Bound[] = [];
+  for (let sidecar = 0; sidecar < sidecars; sidecar += 1) {
+    const floor = floorOf(key, sidecar, horizon);
+    if (floor === undefined) return undefined;
+    let until = Infinity;
+    for (const version of key.versions) {
+      if (isSurelyOlder(version, floor)) continue;
+      until = Math.min(until, version.deadlineLo - slackAt(version, sidecar));
+    }
+    bounds.push({ floor, until });
+  }
+  return bounds;
+}
+
+function isPast(version: Version, bounds: readonly Bound[] | undefined, horizon: number): boolean {
+  const told = version.endingId !== undefined || !version.owed;
+  if (!told || !version.acknowledged) return false;
+  const over = version.deadlineHi + COPY_SLACK_MS;
+  if (over < horizon) return true;
+  // What has come to nothing before it was told may let an older one be seen again.
+  return bounds?.every(({ floor, until }) => over < until && isSurelyOlder(version, floor)) === true;
 }
 
 /** Remembers a version by name only. */
