@@ -1,5 +1,5 @@
 /**
- * `npm run bench -- [core|http|memory|journal|all] [--quick] [--json]`. Every suite runs in a
+ * `npm run bench -- [core|http|memory|journal|ledger|all] [--quick] [--json]`. Every suite runs in a
  * process of its own, one after the other, so that none measures the other's garbage. It prints
  * numbers and judges nothing by exit code: how fast a machine is, is not a test.
  */
@@ -14,10 +14,14 @@ const SUITES = {
   memory: ['core/residence.ts', 'process/start.ts'],
   http: ['http/compare.ts'],
   journal: ['journal/compare.ts', 'process/recovery.ts'],
+  ledger: [
+    'ledger/rates.ts', 'ledger/truth-check.ts', 'ledger/expirations.ts', 'ledger/idle.ts',
+    'ledger/put-path.ts',
+  ],
 } as const;
 type Suite = keyof typeof SUITES;
 
-const USAGE = 'Usage: npm run bench -- [core|http|memory|journal|all] [--quick] [--json]';
+const USAGE = 'Usage: npm run bench -- [core|http|memory|journal|ledger|all] [--quick] [--json]';
 
 async function runFile(file: string, quick: boolean): Promise<Row[]> {
   const path = fileURLToPath(new URL(file, import.meta.url));

@@ -138,7 +138,7 @@ function rowsOf(costs: ReadonlyMap<string, Cost>): Row[] {
   ): Row => {
     const { cpuMs, redisMs, wallMs, p99Ms, pushed } = cost(name);
     const us = (ms: number): string => `${(ms * 1_000).toFixed(1)} µs`;
-    const ofRedis = redisMs > 0.000_5 ? `, ${us(redisMs)} of Redis, ${pushed.toFixed(2)} records pushed each` : '';
+    const ofRedis = pushed > 0 ? `, ${us(redisMs)} of Redis, ${pushed.toFixed(2)} records pushed each` : '';
     return {
       what,
       value: cost(base)[by] / cost(name)[by],

@@ -148,9 +148,12 @@ export function leaveTombstone(state: State, entry: number, reason: EndReason): 
   // A write of an earlier run may no longer be known there as ours: say that its end was told.
   const inherited = entries.dotActor[entry] !== actors.self;
   const run = inherited ? { ...runOf(state, entry, reason), told: true } : undefined;
+  const lease = entries.lease[entry]!;
+  const until = Math.max(state.leases.deadline[lease]!, state.wanted.get(lease) ?? 0);
   state.later(() => {
-    const { context } = state.openTombstone(namespace, key);
-    for (const { actor, seq } of covered) cover(context, actor, seq);
+    const tombstone = state.openTombstone(namespace, key);
+    tombstone.until = Math.max(tombstone.until, until);
+    for (const { actor, seq } of covered) cover(tombstone.context, actor, seq);
     if (run !== undefined) bury(state, namespace, key, [], run);
   });
 }

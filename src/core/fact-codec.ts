@@ -87,6 +87,7 @@ export interface TombstoneRestated {
   readonly key: string;
   readonly context: readonly Dot[];
   readonly runs: readonly BuriedRun[];
+  readonly until: number;
 }
 /** When everything of ours in the namespace was last vouched for at the ledger. */
 export interface ContactRestated {
@@ -347,7 +348,7 @@ export class FactWriter extends CborWriter {
   }
 
   tombstoneRestated(namespace: Namespace, tombstone: Tombstone): void {
-    this.#beginAside(TOMBSTONE_RESTATED, 9, namespace);
+    this.#beginAside(TOMBSTONE_RESTATED, 10, namespace);
     this.text(tombstone.key);
     this.array(tombstone.context.size * 2);
     for (const [actor, seq] of tombstone.context) this.#textDot({ actor, seq });
@@ -360,6 +361,7 @@ export class FactWriter extends CborWriter {
       this.unsigned(END_REASONS.indexOf(run.reason));
       this.boolean(run.told);
     }
+    this.double(tombstone.until);
     this.#finish(namespace);
   }
 
@@ -533,6 +535,7 @@ export function decodeFact(bytes: Uint8Array, start = 0, end = bytes.length): Fa
       return {
         kind: 'tombstone.restated', namespace,
         key: reader.text(), context: readContext(reader), runs: readRuns(reader),
+        until: reader.double(),
       };
     case ENTRY_CONFLICT:
       return {

@@ -40,6 +40,8 @@ export interface OwnRecord {
   /** By actor, everything this sidecar knows to be over or holds of the key. */
   readonly context: ReadonlyMap<string, number>;
   readonly tombstone: Tombstone | undefined;
+  /** The latest deadline of own values of the key, live and ended (§3.5 rule 7). */
+  readonly until: number;
   readonly bucket: number;
 }
 
@@ -74,7 +76,9 @@ export function ownRecord(state: State, namespace: Namespace, key: string): OwnR
     });
   }
   if (values.length === 0 && tombstone === undefined) return undefined;
-  return { values, context, tombstone, bucket: bucketOf(state, key) };
+  let until = tombstone?.until ?? 0;
+  for (const { deadline } of values) until = Math.max(until, deadline);
+  return { values, context, tombstone, until, bucket: bucketOf(state, key) };
 }
 
 function bucketOf(state: State, key: string): number {

@@ -238,6 +238,7 @@ function restoreTombstone(state: State, namespace: Namespace, fact: TombstoneRes
   const tombstone = state.openTombstone(namespace.number, fact.key);
   for (const { actor, seq } of fact.context) cover(tombstone.context, actor, seq);
   tombstone.runs.push(...fact.runs);
+  tombstone.until = Math.max(tombstone.until, fact.until);
 }
 
 function restoreEnding(state: State, namespace: Namespace, fact: EntryEnded): void {

@@ -26,6 +26,8 @@ export interface Tombstone {
   /** By actor, the highest write that is over. */
   readonly context: Map<string, number>;
   readonly runs: BuriedRun[];
+  /** The latest deadline that own values of the key ever had, when they ended. */
+  until: number;
   /** When the ledger confirmed all of it; 0 while something is to be told. */
   confirmedAt: number;
   /** In the list of changes. */
@@ -57,7 +59,9 @@ export class Tombstones {
     const name = `${namespace} ${key}`;
     let tombstone = this.#byKey.get(name);
     if (tombstone === undefined) {
-      tombstone = { namespace, key, context: new Map(), runs: [], confirmedAt: 0, changed: false };
+      tombstone = {
+        namespace, key, context: new Map(), runs: [], until: 0, confirmedAt: 0, changed: false,
+      };
       this.#byKey.set(name, tombstone);
     }
     tombstone.confirmedAt = 0;

@@ -42,7 +42,10 @@ export interface Sibling {
 export interface CoveredActor {
   readonly actor: string;
   readonly seq: number;
-  /** Until when the ledger must remember this; 0 in requests. */
+  /**
+   * Until when the ledger must remember this. In requests: the latest deadline that the caller
+   * ever gave a value of the key as this actor, 0 for others.
+   */
   readonly until: number;
 }
 

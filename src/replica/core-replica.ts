@@ -122,7 +122,10 @@ export class CoreReplica implements Replica {
       const ends = (own.tombstone?.runs ?? [])
         .map((run) => endingOf(run, offsetMs, this.actor))
         .sort((left, right) => compareDots(left.born, right.born));
-      return { id, bucket: own.bucket, siblings, context: contextOf(own.context), ends };
+      const ours = new Set([this.actor, ...state.predecessors]);
+      const until = own.until === 0 ? 0 : Math.ceil(own.until + offsetMs);
+      const context = contextOf(own.context, (actor) => (ours.has(actor) ? until : 0));
+      return { id, bucket: own.bucket, siblings, context, ends };
     });
   }
 
@@ -391,8 +394,11 @@ function endingOf(run: BuriedRun, offsetMs: number, by: string): Ending {
   };
 }
 
-function contextOf(context: ReadonlyMap<string, number>): CoveredActor[] {
+function contextOf(
+  context: ReadonlyMap<string, number>,
+  until: (actor: string) => number,
+): CoveredActor[] {
   return [...context]
-    .map(([actor, seq]) => ({ actor, seq, until: 0 }))
+    .map(([actor, seq]) => ({ actor, seq, until: until(actor) }))
     .sort((left, right) => (left.actor < right.actor ? -1 : 1));
 }

@@ -116,6 +116,7 @@ function toldBy(core: Core, at: number) {
       values: (own?.values ?? []).map(({ row, ...value }) => ({ ...value, rank: 0 }))
         .sort((left, right) => left.dot.seq - right.dot.seq),
       context: [...(own?.context ?? [])].sort(),
+      until: own?.until ?? 0,
       // That an ending has been told may be forgotten: then it is told twice, under one id.
       runs: (own?.tombstone?.runs ?? [])
         .filter(({ told }) => !told)
