@@ -151,8 +151,12 @@ function noteVouched(room: Room, partition: Partition, compared: PartitionDigest
     );
   }
   if (!partition.dirty) partition.repairing = false;
-  // What was pushed of late may have to be told again, should the ledger lose it.
-  const settled = room.scheduler.now() - partition.pushedAt > room.settings.windowMs;
+  // What was pushed of late may have to be told again, should the ledger lose it; and until the
+  // horizon others may have ended a run of ours there, whose ending we have told already: whoever
+  // is not heard of has it told once more.
+  const { horizonMs, silenceMs } = partition.terms;
+  const keptMs = Math.max(room.settings.windowMs, horizonMs + silenceMs);
+  const settled = room.scheduler.now() - partition.pushedAt > keptMs;
   const idle =
     settled && !partition.mirrors && !partition.dirty && !room.replica.ownsIn(namespace, number);
   partition.idleBeats = idle ? partition.idleBeats + 1 : 0;

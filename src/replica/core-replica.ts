@@ -264,6 +264,8 @@ export class CoreReplica implements Replica {
     const found = this.#namespace(namespace);
     // What stands beside the entries (a lease handed over) has no ending of its own.
     if (found === undefined || id.startsWith('\u0000')) return;
+    // A run of this very process has been ended and told here, or lives.
+    if (ending.dot.actor === this.actor) return;
     const { lease, holder, contentType, size } = decodeLabel(ending.label);
     const { dot, born, reason } = ending;
     const run: BuriedRun = {
