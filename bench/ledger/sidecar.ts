@@ -26,6 +26,7 @@ const CONTENT_TYPE_BYTES = 32;
 const MEBIBYTE = 1024 * 1024;
 /** Against a hang, not a measure of speed. */
 const PATIENCE_MS = 1_200_000;
+const LOOK_MS = 5;
 
 /** As the product's defaults, but for what `settings` changes. */
 export const DEFAULTS: ReconcileSettings = {
@@ -245,7 +246,7 @@ export async function until(what: string, condition: () => boolean): Promise<voi
   const deadline = performance.now() + PATIENCE_MS;
   while (!condition()) {
     if (performance.now() > deadline) throw new Error(`Waited ${PATIENCE_MS} ms in vain: ${what}`);
-    await pause(2);
+    await pause(LOOK_MS);
   }
 }
 

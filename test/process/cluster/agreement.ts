@@ -8,21 +8,31 @@ import type { LedgerRecord, Sibling } from '../../../src/ledger/record.ts';
 import type { LedgerView, PartitionView, Rest, Shown, SidecarView } from './view.ts';
 
 /** What differs, in sentences; empty when they agree. */
-export function disagreements({ policies, sidecars, ledger }: Rest): string[] {
-  const policyOf = (place: string): ConflictPolicy => policies.get(place.split('/')[0]!)!;
-  const inLedger: SidecarView = new Map(
-    [...ledger.records]
-      .map(([place, record]) => [place, shownOf(record, policyOf(place), ledger.nowMs)] as const)
-      .filter(([, shown]) => shown.length > 0),
-  );
+export function disagreements(rest: Rest): string[] {
+  const { sidecars, ledger } = rest;
+  const inLedger = viewOfLedger(rest);
   return [
     ...sidecars.flatMap((view, index) => differences(`sidecar ${index}`, view, inLedger)),
-    ...unsettled(ledger, policyOf),
+    ...unsettled(ledger, policiesOf(rest)),
     ...miscounted(ledger),
   ];
 }
 
-/** What a sidecar that has taken in all of this record should show. */
+/** What every sidecar should show that has taken in all that the ledger holds. */
+export function viewOfLedger(rest: Rest): SidecarView {
+  const { records, nowMs } = rest.ledger;
+  const policyOf = policiesOf(rest);
+  return new Map(
+    [...records]
+      .map(([place, record]) => [place, shownOf(record, policyOf(place), nowMs)] as const)
+      .filter(([, shown]) => shown.length > 0),
+  );
+}
+
+function policiesOf({ policies }: Rest): (place: string) => ConflictPolicy {
+  return (place) => policies.get(place.split('/')[0]!)!;
+}
+
 function shownOf(record: LedgerRecord, policy: ConflictPolicy, nowMs: number): Shown[] {
   const live = record.siblings.filter((sibling) => sibling.session || sibling.deadline > nowMs);
   const values = live.map((sibling) => {

@@ -44,7 +44,7 @@ const AUTONOMY_MS = 2_000;
 /** Until everybody agrees; a guard against never, not a measure of speed. */
 const REST_MAX_MS = 40_000;
 const LOOK_MS = 250;
-const LOG_LINES = 60;
+const LOG_LINES = 30;
 
 const POLICIES: readonly ReadNamespace[] = [
   { name: 'latest', policy: 'lww' },
@@ -104,8 +104,8 @@ export class ClusterCampaign {
       sidecars: settings.sidecars,
       ledger: settings.ledger,
       rounds: settings.rounds,
-      pauseMs: { min: 200, max: 1_000 },
-      forMs: { min: 200, max: 1_200 },
+      pauseMs: { min: 100, max: 700 },
+      forMs: { min: 200, max: 1_000 },
       cutOffMs: settings.cutOffMs,
     });
   }
@@ -124,11 +124,9 @@ export class ClusterCampaign {
 
     const workedAt = performance.now();
     const rest = await this.#rest(fleet, single, cluster);
-    this.wrong.push(
-      ...judge(this.history, rest),
-      ...neighbours.flatMap(({ wrong }) => wrong),
-    );
-    this.figures = this.#figuresOf(neighbours, rest, rest.span.to - workedAt);
+    if (rest !== undefined) this.wrong.push(...judge(this.history, rest));
+    this.wrong.push(...neighbours.flatMap(({ wrong }) => wrong));
+    this.figures = this.#figuresOf(neighbours, rest?.sidecars[0]?.size ?? 0, performance.now() - workedAt);
     if (this.wrong.length > 0) await this.#gatherEvidence(fleet);
     for (const neighbour of neighbours) neighbour.giveUp();
     await fleet.close();
@@ -238,7 +236,7 @@ export class ClusterCampaign {
   /* ---- rest ---------------------------------------------------------------------------- */
 
   /** Waits until nobody has anything left to tell and all agree, or for long enough. */
-  async #rest(fleet: Fleet, single: RedisServer | undefined, cluster: RedisCluster | undefined): Promise<Rest> {
+  async #rest(fleet: Fleet, single: RedisServer | undefined, cluster: RedisCluster | undefined): Promise<Rest | undefined> {
     await cluster?.healthy();
     const deadline = performance.now() + REST_MAX_MS;
     for (;;) {
@@ -247,11 +245,11 @@ export class ClusterCampaign {
       if (restless.length === 0 || isLate) {
         const masters = single === undefined ? await mastersOf(cluster!) : [single];
         const rest = await this.#look(fleet, masters).catch((error: Error) => error);
-        if (rest instanceof Error) {
-          if (isLate) throw rest;
-        } else if (disagreements(rest).length === 0 || isLate) {
-          this.wrong.push(...restless.map((what) => `after ${REST_MAX_MS} ms ${what}`));
-          return rest;
+        const isAtRest = !(rest instanceof Error) && disagreements(rest).length === 0;
+        if (isAtRest || isLate) {
+          const unread = rest instanceof Error ? [rest.message] : [];
+          this.wrong.push(...[...restless, ...unread].map((what) => `after ${REST_MAX_MS} ms ${what}`));
+          return rest instanceof Error ? undefined : rest;
         }
       }
       await sleep(LOOK_MS);
@@ -303,7 +301,7 @@ export class ClusterCampaign {
     }
   }
 
-  #figuresOf(neighbours: readonly Neighbour[], rest: Rest, toRestMs: number): Figures {
+  #figuresOf(neighbours: readonly Neighbour[], keysAtRest: number, toRestMs: number): Figures {
     const refusals: Record<string, number> = {};
     for (const [code, count] of neighbours.flatMap((each) => [...each.refusals])) {
       refusals[code] = (refusals[code] ?? 0) + count;
@@ -312,7 +310,7 @@ export class ClusterCampaign {
       changes: neighbours.reduce((sum, { changes }) => sum + changes, 0),
       acknowledged: this.history.acts.filter(({ outcome }) => outcome === 'done').length,
       refusals,
-      keysAtRest: rest.sidecars[0]!.size,
+      keysAtRest,
       toRestMs: Math.round(toRestMs),
     };
   }

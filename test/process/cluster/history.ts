@@ -51,6 +51,8 @@ export interface Write extends Act {
   readonly isBlind: boolean;
   /** Known from the answer. */
   readonly term: Term | undefined;
+  /** As answered: of all the values that stood there then. */
+  readonly etag?: string;
 }
 
 export interface Delete extends Act {
@@ -126,10 +128,10 @@ export function storyOf(place: Place, origin: number): string[] {
     if (act.kind === 'increment') return `${when}, by ${act.by}`;
     const seen = act.isBlind ? 'blind' : `having seen ${act.saw.map(briefly).join(', ')}`;
     if (act.kind === 'delete') return `${when}, ${seen}`;
-    const { value, term } = act;
+    const { value, term, etag = '' } = act;
     const until =
       term === undefined ? '' : ` under ${term.id} until ${at(term.earliest)}-${at(term.latest)}`;
-    return `${when}, ${briefly(value)}, ${seen}${until}`;
+    return `${when}, ${briefly(value)} ${etag}, ${seen}${until}`;
   });
 }
 

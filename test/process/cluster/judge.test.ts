@@ -217,10 +217,10 @@ describe('what may be gone', () => {
 
 describe('what has come back', () => {
   test.each<[string, string, RegExp]>([
-    ['latest/deleted', 'deleted-1', /is there, but it was deleted/],
-    ['latest/over', 'over-1', /is there, but its deadline is over/],
-    ['latest/released', 'released-1', /is there, but its lease was released/],
-    ['several/pair', 'pair-2', /is there, but the write "pair-3" .* replaced it/],
+    ['latest/deleted', 'deleted-1', /is there .*, but it was deleted/],
+    ['latest/over', 'over-1', /is there .*, but its deadline is over/],
+    ['latest/released', 'released-1', /is there .*, but its lease was released/],
+    ['several/pair', 'pair-2', /is there .*, but the write "pair-3" .* replaced it/],
   ])('in %s is noticed', (place, value, complaint) => {
     const world = honest();
     world.holds(place, value);
@@ -236,8 +236,8 @@ describe('what has come back', () => {
     world.remove('latest', 'd', { at: 1_010 });
     world.holds('latest/d', 'd-1');
     expect(world.judgement()).toEqual([
-      expect.stringMatching(/"w-1" .* is there, but the write "w-2" .* came after it/),
-      expect.stringMatching(/"d-1" .* is there, but it was deleted at sidecar 0/),
+      expect.stringMatching(/"w-1" .* is there .*, but the write "w-2" .* came after it/),
+      expect.stringMatching(/"d-1" .* is there .*, but it was deleted at sidecar 0/),
     ]);
   });
 
@@ -255,7 +255,7 @@ describe('what has come back', () => {
     world.write('latest', 'other', 'other-1', { ttlMs: 500 });
     world.holds('latest/other', 'other-9');
     expect(world.judgement()).toEqual([
-      expect.stringMatching(/"no-1" .* is there, but it was refused/),
+      expect.stringMatching(/"no-1" .* is there .*, but it was refused/),
       expect.stringMatching(/^latest\/other: nobody has written "other-9"/),
       expect.stringMatching(/^latest\/nowhere is there, and nobody has written it/),
     ]);

@@ -7,7 +7,7 @@
  * happened, and all sidecars of a campaign share one machine's clock.
  */
 import type { ConflictPolicy } from '../../../src/core/contract.ts';
-import { disagreements } from './agreement.ts';
+import { disagreements, viewOfLedger } from './agreement.ts';
 import { type History, type Place, placeName, type Term, type Write } from './history.ts';
 import type { Rest, Shown } from './view.ts';
 
@@ -19,7 +19,7 @@ const DEADLINE_SLACK_MS = 2_000;
 /** Everything that is wrong, in sentences; empty when all is well. */
 export function judge(history: History, rest: Rest): string[] {
   const places = history.byPlace();
-  const truth = rest.sidecars[0]!;
+  const truth = viewOfLedger(rest);
   const wrong = disagreements(rest);
   for (const place of places.values()) {
     const policy = rest.policies.get(place.namespace)!;
@@ -36,19 +36,20 @@ export function judge(history: History, rest: Rest): string[] {
 function misremembered(place: Place, shown: readonly Shown[], policy: ConflictPolicy, rest: Rest): string[] {
   const name = placeName(place.namespace, place.key);
   const wrong: string[] = [];
-  const there = new Set(shown.map(({ value }) => value.toString()));
+  const there = new Map(shown.map(({ value, etag }) => [value.toString(), etag]));
   for (const write of place.writes) {
     const what = `${name}: ${nameOf(write)}`;
-    if (there.has(write.value)) {
+    const etag = there.get(write.value);
+    if (etag !== undefined) {
       const reason = whyGone(write, place, policy, rest);
-      if (reason !== undefined) wrong.push(`${what} is there, but ${reason}`);
+      if (reason !== undefined) wrong.push(`${what} is there (${etag}), but ${reason}`);
     } else if (write.outcome === 'done' && !mayBeGone(write, place, policy, rest)) {
       wrong.push(`${what} was acknowledged and is lost`);
     }
   }
   if (there.size < shown.length) wrong.push(`${name} shows one write twice`);
   const written = new Set(place.writes.map(({ value }) => value));
-  for (const value of there) {
+  for (const value of there.keys()) {
     if (!written.has(value)) wrong.push(`${name}: nobody has written "${value.slice(0, 24)}"`);
   }
   return wrong;

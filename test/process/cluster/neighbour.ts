@@ -199,6 +199,7 @@ export class Neighbour {
       saw: valuesOf(seen),
       isBlind: seen === undefined,
       term: outcome === 'done' ? this.#told(answer!, span) : undefined,
+      etag: answer?.headers.etag ?? '',
     });
     if (outcome !== 'done' || !key.startsWith('own/')) return;
     this.#own.push({ namespace, key, value, etag: String(answer!.headers.etag) });
