@@ -14,6 +14,7 @@ import type { Fact } from './fact.ts';
 import { decodeFact, FactWriter, type Restated } from './fact-codec.ts';
 import { getLease, grant, release, renew, renewMany, transfer } from './leases.ts';
 import { LIVE } from './lease-table.ts';
+import { PERHAPS_SEEN } from './ledger-columns.ts';
 import { listEntries, listLeases } from './listing.ts';
 import type { Refusal } from './refusal.ts';
 import { restoreFact } from './restore.ts';
@@ -213,6 +214,8 @@ export class Core {
     if (state.ledger === undefined) return;
     for (let row = 1; row <= entries.slots.highest; row++) {
       if (entries.cell[row] === 0 || !state.namespaceOfEntry(row).reconciles) continue;
+      // Whether they were pushed, the journal does not say.
+      state.ledger.confirmed[row] = PERHAPS_SEEN;
       if (entries.dotActor[row] === actors.self) continue;
       state.predecessors.add(actors.text(entries.dotActor[row]!));
     }

@@ -9,7 +9,7 @@ import { roomForLease } from './capacity.ts';
 import { endLease, settleLease } from './endings.ts';
 import { END_REASONS } from './fact-codec.ts';
 import { explicitId, LIVE } from './lease-table.ts';
-import { UNCONFIRMED } from './ledger-columns.ts';
+import { CONFIRMED, PERHAPS_SEEN } from './ledger-columns.ts';
 import type { Namespace } from './namespaces.ts';
 import { type Refusal, refuse } from './refusal.ts';
 import type { State } from './state.ts';
@@ -242,7 +242,7 @@ function noteEntriesChanged(state: State, lease: number): void {
     return;
   }
   for (let row = leases.entryHead[lease]!; row !== 0; row = entries.leaseNext[row]!) {
-    state.ledger!.confirmed[row] = UNCONFIRMED;
+    if (state.ledger!.confirmed[row] === CONFIRMED) state.ledger!.confirmed[row] = PERHAPS_SEEN;
     state.noteChanged(row);
   }
 }

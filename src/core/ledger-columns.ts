@@ -11,6 +11,8 @@ const encoder = new TextEncoder();
 export const UNCONFIRMED = 0;
 /** The ledger holds exactly this version. */
 export const CONFIRMED = 1;
+/** It may have held it once: others may have seen it, so it must never be written anew. */
+export const PERHAPS_SEEN = 2;
 
 export class LedgerColumns {
   readonly partitions: number;

@@ -9,6 +9,7 @@ import { bury, endEntry, endLease, settleKey } from './endings.ts';
 import type { Dot } from './fact.ts';
 import { END_REASONS } from './fact-codec.ts';
 import { LIVE } from './lease-table.ts';
+import { CONFIRMED, PERHAPS_SEEN } from './ledger-columns.ts';
 import type { HeldValue } from './ledger-view.ts';
 import type { Namespace } from './namespaces.ts';
 import type { State } from './state.ts';
@@ -66,7 +67,7 @@ export function merge(
     }
     if (covers(ledger.context, dot)) gone.push(row);
     else if (state.ledger!.changed[row] === 0) {
-      state.ledger!.confirmed[row] = 0;
+      if (state.ledger!.confirmed[row] === CONFIRMED) state.ledger!.confirmed[row] = PERHAPS_SEEN;
       state.noteChanged(row);
       merged.missing++;
     }

@@ -5,6 +5,7 @@
  * old value does not beat a newer one by being written again.
  */
 import { CONTEXT_DOTS_MAX } from './entry-table.ts';
+import { UNCONFIRMED } from './ledger-columns.ts';
 import type { Namespace } from './namespaces.ts';
 import type { State } from './state.ts';
 import { etagOfRow } from './write.ts';
@@ -43,11 +44,11 @@ export function restampPartition(
   return eachOwn(state, namespace, partition, (row) => state.entries.dotActor[row] === number);
 }
 
-/** Own values the ledger has not confirmed as they are; the others stay as a predecessor's. */
+/** Own values that the ledger never had; those that others may have seen keep their dots. */
 export function restampUnconfirmed(state: State, namespace: Namespace): void {
   const ledger = state.ledger!;
   for (let partition = 0; partition < ledger.partitions; partition++) {
-    eachOwn(state, namespace, partition, (row) => ledger.confirmed[row] === 0);
+    eachOwn(state, namespace, partition, (row) => ledger.confirmed[row] === UNCONFIRMED);
   }
 }
 

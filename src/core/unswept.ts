@@ -20,11 +20,11 @@ export class Unswept {
     }
     const sum = actors.get(actor) ?? { count: 0, high: 0, low: 0 };
     actors.set(actor, sum);
-    // The ledger may sweep a moment before the value is ended here: then it goes below zero first.
     sum.count += count;
     sum.high = (sum.high + high) >>> 0;
     sum.low = (sum.low + low) >>> 0;
-    if (sum.count === 0 && sum.high === 0 && sum.low === 0) actors.delete(actor);
+    // A ledger that has lost a sweep sweeps again: nothing is owed for what was paid twice.
+    if (sum.count <= 0) actors.delete(actor);
     if (actors.size === 0) this.#sums.delete(partition);
   }
 

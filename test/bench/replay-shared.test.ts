@@ -350,6 +350,19 @@ describe('what no concurrency explains is caught', () => {
   });
 });
 
+test('versions that are over and forgotten hold nobody to anything', () => {
+  const it = judged();
+  const content = it.set(0, 0, 'a.1');
+  it.found(1, 600, 'a.1', content);
+  it.ended(0, TTL_MS + 5, 'a.1');
+  for (const each of it.at) each.setHorizon(TTL_MS + 2 * COPY_SLACK_MS);
+  it.set(2, TTL_MS + 2 * COPY_SLACK_MS + 10, 'c.1');
+  expect(it.judge.keys.get(RANK)?.versions.map(({ etag }) => etag)).toEqual(['c.1']);
+  it.absent(0, TTL_MS + 2 * COPY_SLACK_MS + 20);
+  it.absent(1, TTL_MS + 2 * COPY_SLACK_MS + 20);
+  expect(it.kinds()).toEqual([]);
+});
+
 test('keys that are over are forgotten, and versions that nobody may show are recognised all the same', () => {
   const it = judged();
   const contents = Array.from({ length: 20 }, (_, index) => {

@@ -194,11 +194,14 @@ export function trim(key: SharedKey, sidecars: number, horizon: number, forget: 
   let gone = 0;
   while (gone < key.versions.length && isPast(key.versions[gone]!, bounds, horizon)) gone += 1;
   if (gone === 0) return;
-  for (const version of key.versions.slice(0, gone)) {
+  const past = new Set(key.versions.slice(0, gone));
+  for (const version of past) {
     forget(version);
     retire(key, version);
   }
   key.versions = key.versions.slice(gone);
+  // What is over holds nobody to anything.
+  key.evidence = key.evidence.filter(({ version }) => !past.has(version));
 }
 
 function trimEvidence(key: SharedKey, sidecars: number, horizon: number): void {
