@@ -11,7 +11,7 @@ import { liveLease, namespaceNotFound } from './leases.ts';
 import type { Namespace } from './namespaces.ts';
 import { isRefusal, type Refusal, refuse } from './refusal.ts';
 import type { State } from './state.ts';
-import { etagOf, rowsOf, writeValue } from './write.ts';
+import { etagOf, rowsOf, shownOf, writeValue } from './write.ts';
 
 const COUNTER_CONTENT_TYPE = 'text/plain; charset=utf-8';
 
@@ -42,7 +42,7 @@ function addToText(
   rows: readonly number[],
 ): IncrementReply | Refusal {
   const row = rows[0] ?? 0;
-  if (rows.length > 1) {
+  if (shownOf(namespace, rows).length > 1) {
     return refuse(
       'not-an-integer',
       `Cannot add to "${command.key}": it holds ${rows.length} concurrent values`,

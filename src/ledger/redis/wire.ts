@@ -63,7 +63,7 @@ class Out {
 
   digest({ count, high, low }: Digest): this {
     for (const value of [count, high, low]) {
-      this.#at = this.#bytes.writeUInt32BE(value, this.#at);
+      this.#at = this.#bytes.writeUInt32BE(value >>> 0, this.#at);
     }
     return this;
   }
