@@ -147,7 +147,7 @@ export function leaveTombstone(state: State, entry: number, reason: EndReason): 
   ];
   // A write of an earlier run may no longer be known there as ours: say that its end was told.
   const inherited = entries.dotActor[entry] !== actors.self;
-  const run = inherited ? { ...runOf(state, entry, reason), told: true } : undefined;
+  const run = inherited ? { ...endedRun(state, entry, reason), told: true } : undefined;
   const lease = entries.lease[entry]!;
   const until = Math.max(state.leases.deadline[lease]!, state.wanted.get(lease) ?? 0);
   state.later(() => {
@@ -164,19 +164,19 @@ export function leaveTombstone(state: State, entry: number, reason: EndReason): 
  */
 export function buryCopy(state: State, entry: number, reason: EndReason): void {
   const namespace = state.namespaceOfEntry(entry);
-  const run = runOf(state, entry, reason);
+  const run = endedRun(state, entry, reason);
+  const key = state.entries.keyText(entry);
   const covered = [...contextWithText(state.entries.context(entry), state.actors), run.dot];
   state.facts.entryBuried(namespace, entry, END_REASONS.indexOf(reason));
   state.dropCopy(entry);
-  const key = run.key;
   state.later(() => bury(state, namespace.number, key, covered, run));
 }
 
-function runOf(state: State, entry: number, reason: EndReason): BuriedRun & { key: string } {
+/** The run of a row, ended for `reason`; not told yet. */
+export function endedRun(state: State, entry: number, reason: EndReason): BuriedRun {
   const { entries, leases, actors } = state;
   const lease = entries.lease[entry]!;
   return {
-    key: entries.keyText(entry),
     born: { actor: actors.text(entries.bornActor[entry]!), seq: entries.bornSeq[entry]! },
     dot: { actor: actors.text(entries.dotActor[entry]!), seq: entries.dotSeq[entry]! },
     reason,

@@ -5,7 +5,7 @@
  */
 import type { EndReason } from './command.ts';
 import { type NumberedDot, CONTEXT_DOTS_MAX } from './entry-table.ts';
-import { bury, endEntry, endLease, settleKey } from './endings.ts';
+import { bury, endedRun, endEntry, endLease, settleKey } from './endings.ts';
 import type { Dot } from './fact.ts';
 import { END_REASONS } from './fact-codec.ts';
 import { LIVE } from './lease-table.ts';
@@ -315,20 +315,9 @@ function endIfImplicit(state: State, lease: number, reason: EndReason): void {
 
 /** The ledger waits to hear that the owner has told the ending. */
 function answer(state: State, namespace: Namespace, row: number, reason: EndReason): void {
-  const { entries, leases, actors } = state;
-  const lease = entries.lease[row]!;
-  const dot = dotOf(state, row);
-  bury(state, namespace.number, entries.keyText(row), [dot], {
-    dot,
-    born: { actor: actors.text(entries.bornActor[row]!), seq: entries.bornSeq[row]! },
-    reason,
-    deadline: leases.deadline[lease]!,
-    lease: leases.id(lease),
-    holder: leases.holder(lease),
-    contentType: entries.contentType(row),
-    size: entries.valueLength(entries.cell[row]!),
-    told: true,
-  });
+  const key = state.entries.keyText(row);
+  const run = endedRun(state, row, reason);
+  bury(state, namespace.number, key, [run.dot], { ...run, told: true });
 }
 
 /** Values of others stand beside an own one now, where the namespace keeps them. */

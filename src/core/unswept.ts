@@ -37,9 +37,4 @@ export class Unswept {
   of(partition: number): ReadonlyMap<string, Readonly<UnsweptSum>> {
     return this.#sums.get(partition) ?? new Map();
   }
-
-  /** The partition was compared value by value: nothing is outstanding. */
-  clear(partition: number): void {
-    this.#sums.delete(partition);
-  }
 }
