@@ -83,6 +83,7 @@ export function adopt(
     ttlMs: lease.ttlMs,
     deadline: lease.deadline,
     grantedAt: state.now,
+    trace: state.facts.acting,
     explicit: {
       id: lease.id,
       holder: lease.holder,

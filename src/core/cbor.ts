@@ -20,6 +20,13 @@ const TWO_32 = 4294967296;
 /** Below this many characters a loop beats the native encoder's call. */
 const SHORT_TEXT = 64;
 
+/** What a byte string of so many bytes takes, with its head. */
+export function byteStringBytes(length: number): number {
+  if (length < 24) return length + 1;
+  if (length < 0x100) return length + 2;
+  return length + (length < 0x10000 ? 3 : 5);
+}
+
 export class CborWriter {
   bytes: Uint8Array<ArrayBuffer>;
   #view: DataView;

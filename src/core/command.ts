@@ -17,7 +17,12 @@ export type EndReason =
 
 /* ---- leases ---------------------------------------------------------------------------- */
 
-export interface GrantCommand {
+/** The trace of the request that asks (trace.ts): what it grants and ends remembers it. */
+interface Traced {
+  readonly trace?: Uint8Array;
+}
+
+export interface GrantCommand extends Traced {
   readonly op: 'grant';
   readonly namespace: string;
   readonly holder: string;
@@ -27,21 +32,21 @@ export interface GrantCommand {
   readonly maxLifetimeMs?: number;
   readonly labels?: Readonly<Record<string, string>>;
 }
-export interface RenewCommand {
+export interface RenewCommand extends Traced {
   readonly op: 'renew';
   readonly id: string;
   readonly ttlMs?: number;
 }
-export interface RenewManyCommand {
+export interface RenewManyCommand extends Traced {
   readonly op: 'renew-many';
   readonly ids: readonly string[];
 }
-export interface TransferCommand {
+export interface TransferCommand extends Traced {
   readonly op: 'transfer';
   readonly id: string;
   readonly holder: string;
 }
-export interface ReleaseCommand {
+export interface ReleaseCommand extends Traced {
   readonly op: 'release';
   readonly id: string;
   /** `revoked` when an operator or a drain ends it; `released` otherwise. */
@@ -79,6 +84,8 @@ export interface LeaseView {
   readonly entries: number;
   readonly labels: Readonly<Record<string, string>>;
   readonly implicit: boolean;
+  /** It was given longer than it asks for, because the sidecar is under pressure. */
+  readonly stretched?: true;
   readonly reason?: EndReason;
   readonly endedAt?: number;
 }
@@ -118,7 +125,7 @@ export interface Conditions {
   /** `'*'`: nothing may be there; a list: none of these may be current. */
   readonly ifNoneMatch?: readonly string[] | '*';
 }
-export interface PutCommand extends Conditions {
+export interface PutCommand extends Conditions, Traced {
   readonly op: 'put';
   readonly namespace: string;
   readonly key: string;
@@ -129,20 +136,20 @@ export interface PutCommand extends Conditions {
   /** Opaque, from an earlier read: what the writer had seen. */
   readonly context?: string;
 }
-export interface GetCommand {
+export interface GetCommand extends Traced {
   readonly op: 'get';
   readonly namespace: string;
   readonly key: string;
   /** `ledger`: what the ledger holds now, or a refusal; absent: what is held here suffices. */
   readonly consistency?: 'ledger';
 }
-export interface DeleteCommand extends Conditions {
+export interface DeleteCommand extends Conditions, Traced {
   readonly op: 'delete';
   readonly namespace: string;
   readonly key: string;
   readonly context?: string;
 }
-export interface IncrementCommand {
+export interface IncrementCommand extends Traced {
   readonly op: 'increment';
   readonly namespace: string;
   readonly key: string;
@@ -221,7 +228,7 @@ export type BatchOperation =
   | RenewCommand
   | IncrementCommand;
 
-export interface BatchCommand {
+export interface BatchCommand extends Traced {
   readonly op: 'batch';
   /** All or nothing within this sidecar. */
   readonly atomic: boolean;

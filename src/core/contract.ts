@@ -15,6 +15,8 @@ export interface NamespaceContract {
     readonly minMs: number;
     readonly maxMs: number;
     readonly maxLifetimeMs: number;
+    /** Factor by which TTLs nobody asked for grow under pressure; absent or 1: not at all. */
+    readonly stretchUnderPressure?: number;
   };
   /** Reads extend implicit leases, at most once per ttl/8. */
   readonly sliding: boolean;
@@ -33,7 +35,11 @@ export interface NamespaceContract {
     readonly bytes: number;
     readonly eviction: EvictionPolicy;
   };
-  readonly events: { readonly values: 'none' | 'hash' | 'full' };
+  readonly events: {
+    readonly values: 'none' | 'hash' | 'full';
+    /** Which events the bus is told, as noun.verb; endings always. Absent: all. */
+    readonly publish?: 'all' | readonly string[];
+  };
   readonly sensitive: boolean;
 }
 
@@ -51,6 +57,8 @@ export interface CoreLimits {
   /** Remains of what has ended, kept until the ledger knows. */
   readonly tombstones: number;
   readonly pageItems: number;
+  /** Room for the endings that the bus must be told; absent: there is no bus. */
+  readonly outbox?: { readonly endings: number; readonly endingBytes: number };
   readonly endedMemory: { readonly entries: number; readonly ttlMs: number };
 }
 

@@ -10,7 +10,7 @@ import type { CoreOptions } from './contract.ts';
 import { increment } from './counters.ts';
 import { drainEntries, endLease, expireLease } from './endings.ts';
 import { get, put, remove } from './entries.ts';
-import type { Fact } from './fact.ts';
+import type { Fact, LastSequences, PressureReading } from './fact.ts';
 import { decodeFact, FactWriter, type Restated } from './fact-codec.ts';
 import { getLease, grant, release, renew, renewMany, transfer } from './leases.ts';
 import { LIVE } from './lease-table.ts';
@@ -35,6 +35,9 @@ export interface CoreUsage {
     readonly leases: number;
     readonly entries: number;
     readonly bytes: number;
+    /** Endings of its leases and entries that the bus has not acknowledged. */
+    readonly owedLeases: number;
+    readonly owedEntries: number;
   }[];
 }
 
@@ -62,6 +65,7 @@ export class Core {
   step(command: Command, now: number): ReplyOf[Command['op']] | Refusal {
     const { state } = this;
     state.enter(now);
+    state.facts.acting = 'trace' in command ? command.trace : undefined;
     switch (command.op) {
       case 'get':
         return get(state, command);
@@ -99,6 +103,7 @@ export class Core {
   tick(now: number, budget: number): boolean {
     const { state } = this;
     state.enter(now);
+    state.facts.acting = undefined;
     let left = budget - drainEntries(state, budget);
     if (left > 0) left -= state.wheel.advance(state.now, left, this.#due);
     if (left > 0) left -= state.forgetEnded(left);
@@ -120,16 +125,64 @@ export class Core {
     return Math.min(state.wheel.nextMs(), state.endedForgetAt());
   }
 
-  /** Writes one fact for each lease renewed since the last call. Call it before a group closes. */
-  tellRenewals(): void {
+  /**
+   * Writes one fact for each lease renewed since the last call. Call it before a group closes.
+   * Without `room` for them on their way to the bus, only that they were renewed is kept; see
+   * `retellRenewals`.
+   */
+  tellRenewals(room = true): void {
     const { state } = this;
+    state.facts.acting = undefined;
     for (const lease of state.renewed) {
       // Ended since: its ending says more.
       if (state.leases.state[lease] !== LIVE || state.leases.renewalPending[lease] === 0) continue;
       state.leases.renewalPending[lease] = 0;
-      state.facts.leaseRenewed(state.namespaceOfLease(lease), lease);
+      if (room) state.heldRenewals.delete(lease);
+      else if (!state.leases.isImplicit(lease)) state.heldRenewals.add(lease);
+      state.facts.leaseRenewed(state.namespaceOfLease(lease), lease, room);
     }
     state.renewed.length = 0;
+  }
+
+  /** Tells up to `max` renewals that found no room on their way to the bus: the last of each lease. */
+  retellRenewals(max: number): void {
+    const { state } = this;
+    let left = max;
+    for (const lease of state.heldRenewals) {
+      if (left-- === 0) return;
+      state.heldRenewals.delete(lease);
+      state.facts.leaseRenewed(state.namespaceOfLease(lease), lease);
+    }
+  }
+
+  /* ---- the bus ------------------------------------------------------------------------- */
+
+  /** An ending was acknowledged: the room it held is free. */
+  settleEnding(namespace: string, ofLease: boolean, bytes: number): void {
+    const found = this.state.namespaces.find(namespace);
+    if (found !== undefined) this.state.owed?.settle(found, ofLease, bytes);
+  }
+
+  /** An ending that an earlier run told is still to be acknowledged. */
+  oweEnding(namespace: string, ofLease: boolean, bytes: number): void {
+    const found = this.state.namespaces.find(namespace);
+    if (found !== undefined) this.state.owed?.add(found, ofLease, bytes);
+  }
+
+  tellPressure(now: number, pressure: PressureReading): void {
+    this.state.enter(now);
+    this.state.facts.pressureChanged(this.state.namespaces.none, pressure);
+  }
+
+  /** A run of this sidecar, this one or an earlier one, tells nothing more. */
+  tellSourceClosed(now: number, actor: string, last: LastSequences): void {
+    this.state.enter(now);
+    this.state.facts.sourceClosed(this.state.namespaces.none, actor, last);
+  }
+
+  /** TTLs that nobody asked for are longer while the level is high (`stretchUnderPressure`). */
+  setStretching(stretching: boolean): void {
+    this.state.stretching = stretching;
   }
 
   /** Wall clock minus timeline, for what is shown and for the hybrid clock. */
@@ -142,6 +195,7 @@ export class Core {
   /** One step on behalf of reconciliation; its facts join `facts`. */
   reconcile<T>(now: number, step: (state: State) => T): T {
     this.state.enter(now);
+    this.state.facts.acting = undefined;
     return step(this.state);
   }
 
@@ -278,6 +332,8 @@ export class Core {
         leases: namespace.leases,
         entries: namespace.entries,
         bytes: namespace.bytes,
+        owedLeases: namespace.owedLeases,
+        owedEntries: namespace.owedEntries,
       })),
     };
   }

@@ -3,9 +3,10 @@
  * key's chain. Shared by live commands and by recovery.
  */
 import type { NumberedDot } from './entry-table.ts';
-import { DRAINING } from './lease-table.ts';
+import { COPIED, DRAINING } from './lease-table.ts';
 import { LeaseRows } from './lease-rows.ts';
 import type { Namespace } from './namespaces.ts';
+import { entryReserve } from './owed.ts';
 
 export interface EntryFields {
   readonly namespace: Namespace;
@@ -92,6 +93,7 @@ export class EntryRows extends LeaseRows {
       hlc: entries.hlc[entry]!,
     };
     namespace.bytes += entries.chargedBytes(cell) - entries.chargedBytes(old.cell);
+    this.#rename(old.cell, cell);
     entries.cell[entry] = cell;
     entries.dotActor[entry] = dotActor;
     entries.dotSeq[entry] = dotSeq;
@@ -101,6 +103,7 @@ export class EntryRows extends LeaseRows {
     this.undo?.push(() => {
       this.ledger?.touch(entry);
       namespace.bytes += entries.chargedBytes(old.cell) - entries.chargedBytes(cell);
+      this.#rename(cell, old.cell);
       entries.cell[entry] = old.cell;
       entries.dotActor[entry] = old.dotActor;
       entries.dotSeq[entry] = old.dotSeq;
@@ -112,6 +115,12 @@ export class EntryRows extends LeaseRows {
       this.freeCell(old.cell, namespace);
       this.actors.release(old.dotActor);
     });
+  }
+
+  /** A value of another content type: its ending will weigh that much. */
+  #rename(before: number, after: number): void {
+    if (this.owed === undefined) return;
+    this.owed.reservedBytes += this.entries.nameBytes(after) - this.entries.nameBytes(before);
   }
 
   /** Another run takes the row over, under another lease: the same as removing and adding. */
@@ -218,6 +227,10 @@ export class EntryRows extends LeaseRows {
     } else {
       namespace.entries += change;
       namespace.bytes += bytes;
+      if (this.owed !== undefined) {
+        const names = this.entries.nameBytes(this.entries.cell[entry]!);
+        this.owed.reservedBytes += change * entryReserve(namespace, names);
+      }
     }
     if (this.ledger === undefined || !namespace.reconciles) return;
     if (change === 1) this.ledger.link(entry, namespace.number);
@@ -249,6 +262,9 @@ export class EntryRows extends LeaseRows {
     if (head !== 0) entries.leasePrevious[head] = entry;
     leases.entryHead[lease] = entry;
     leases.entryCount[lease]!++;
+    if (this.owed !== undefined && leases.state[lease] !== COPIED) {
+      this.owed.reservedBytes += this.endingShare(lease);
+    }
   }
 
   #unlinkFromLease(entry: number): void {
@@ -260,6 +276,9 @@ export class EntryRows extends LeaseRows {
     else entries.leaseNext[previous] = next;
     if (next !== 0) entries.leasePrevious[next] = previous;
     leases.entryCount[lease]!--;
+    if (this.owed !== undefined && leases.state[lease] !== COPIED) {
+      this.owed.reservedBytes -= this.endingShare(lease);
+    }
   }
 
   #releaseEntry(entry: number): void {

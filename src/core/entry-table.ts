@@ -146,6 +146,13 @@ export class EntryTable {
     return keyLengthAt(chunk, at) + chunk[at + 2]! + valueLengthAt(chunk, at);
   }
 
+  /** The bytes of its key and content type. */
+  nameBytes(ref: number): number {
+    const chunk = this.slab.chunkOf(ref);
+    const at = this.slab.offsetOf(ref);
+    return keyLengthAt(chunk, at) + chunk[at + 2]!;
+  }
+
   keyText(slot: number): string {
     return decoder.decode(this.keyBytes(slot));
   }

@@ -11,16 +11,19 @@ import type { EndReason } from './command.ts';
 import {
   CELL_HEADER_BYTES, DEFAULT_CONTENT_TYPE, type EntryTable, keyLengthAt, type NumberedDot, valueLengthAt,
 } from './entry-table.ts';
-import type { Dot, Fact, Repairs } from './fact.ts';
+import type { Dot, Fact, LastSequences, PressureReading, Repairs } from './fact.ts';
 import type { LeaseTable } from './lease-table.ts';
 import type { Namespace } from './namespaces.ts';
+import type { Owed } from './owed.ts';
+import { bitOf, ENDINGS_STREAM, EVENTS_STREAM, NO_STREAM } from './told.ts';
 import type { BuriedRun, Tombstone } from './tombstones.ts';
+import { TRACE_BYTES, traceparentText } from './trace.ts';
 
 /**
- * Bytes before each fact that are the engine's: what kind of record it is, and its number in the
- * feed. Left free here, so that fact and number become one record without a copy.
+ * Bytes before each fact that are the engine's: what kind of record it is, and its numbers in the
+ * feed and in the outbox. Left free here, so that fact and numbers become one record without a copy.
  */
-export const RECORD_HEADER_BYTES = 8;
+export const RECORD_HEADER_BYTES = 16;
 
 /** The order is part of the format. */
 export const END_REASONS: readonly EndReason[] = [
@@ -41,6 +44,23 @@ const ENTRY_BURIED = 11;
 const CONTACT_RESTATED = 12;
 const TOMBSTONE_RESTATED = 13;
 const RECONCILE_REPAIRED = 14;
+const PRESSURE_CHANGED = 15;
+const SOURCE_CLOSED = 16;
+
+/** Added to the kind of a fact that carries the traces of two requests after its holder. */
+const TRACED = 64;
+const TRACE_FIELDS = 2;
+const NO_TRACE = new Uint8Array(0);
+
+const TOLD_GRANTED = bitOf('lease.granted');
+const TOLD_RENEWED = bitOf('lease.renewed');
+const TOLD_TRANSFERRED = bitOf('lease.transferred');
+const TOLD_ADOPTED = bitOf('lease.adopted');
+const TOLD_CREATED = bitOf('entry.created');
+const TOLD_UPDATED = bitOf('entry.updated');
+const TOLD_REVERTED = bitOf('entry.reverted');
+const TOLD_CONFLICT = bitOf('entry.conflict');
+const TOLD_REPAIRED = bitOf('reconcile.repaired');
 
 /** Members of an ending before it could be told for another sidecar. */
 const ENDING_FIELDS_BEFORE = 17;
@@ -64,6 +84,7 @@ export interface LeaseRestated {
   readonly renewals: number;
   readonly lifetimeEnd: number;
   readonly labels: Readonly<Record<string, string>>;
+  readonly traceparent?: string;
 }
 /** A value as a snapshot holds it. */
 export interface EntryRestated {
@@ -109,49 +130,76 @@ export class FactWriter extends CborWriter {
   readonly #actors: Actors;
   readonly #leases: LeaseTable;
   readonly #entries: EntryTable;
+  readonly #owed: Owed | undefined;
   /** Where each record (header, then fact) begins; `starts[count]` is the end of the last. */
   readonly starts: number[] = [0];
   /** Whether each is of a namespace whose facts are journalled. */
   readonly journalled: boolean[] = [];
   /** Where the value's byte string begins in each, 0 for none or when the feed keeps it. */
   readonly valueAt: number[] = [];
+  /** By which stream of the bus each is told; see told.ts. */
+  readonly streams: number[] = [];
+  /** Of endings: whose namespace has the room back when they are acknowledged, and of which kind. */
+  readonly namespaces: Namespace[] = [];
+  readonly ofLease: boolean[] = [];
   count = 0;
   /** Some value among them stays out of the feed. */
   leavesValuesOut = false;
   /** The clock of the step under way. */
   at = 0;
   wallMs = 0;
+  /** The trace of the request whose step this is; undefined: it brought none, or there is no request. */
+  acting: Uint8Array | undefined;
 
-  constructor(actors: Actors, leases: LeaseTable, entries: EntryTable) {
+  constructor(actors: Actors, leases: LeaseTable, entries: EntryTable, owed?: Owed) {
     super();
     this.#actors = actors;
     this.#leases = leases;
     this.#entries = entries;
+    this.#owed = owed;
   }
 
   /** Forgets everything, after the facts have been handed on. */
   reset(): void {
-    this.truncate(0);
+    this.#shorten(0);
   }
 
   /** Takes back all facts after the first `count`. */
   truncate(count: number): void {
+    for (let index = count; index < this.count; index++) {
+      if (this.streams[index] !== ENDINGS_STREAM) continue;
+      this.#owed!.settle(this.namespaces[index]!, this.ofLease[index]!, this.bytesOf(index));
+    }
+    this.#shorten(count);
+  }
+
+  /** What a fact weighs, without its record's header. */
+  bytesOf(index: number): number {
+    return this.starts[index + 1]! - this.starts[index]! - RECORD_HEADER_BYTES;
+  }
+
+  #shorten(count: number): void {
     if (count === 0) this.leavesValuesOut = false;
     this.count = count;
     this.end = this.starts[count]!;
     this.journalled.length = count;
     this.valueAt.length = count;
+    this.streams.length = count;
+    this.namespaces.length = count;
+    this.ofLease.length = count;
   }
 
   #begin(kind: number, fields: number, namespace: Namespace, lease: number): void {
+    const leases = this.#leases;
+    const granting = leases.trace(lease);
+    const traced = granting !== undefined || this.acting !== undefined;
     this.ensure(RECORD_HEADER_BYTES);
     this.end += RECORD_HEADER_BYTES;
-    this.array(fields);
-    this.unsigned(kind);
+    this.array(traced ? fields + TRACE_FIELDS : fields);
+    this.unsigned(traced ? kind + TRACED : kind);
     this.double(this.at);
     this.double(this.wallMs);
     this.raw(namespace.encodedName, 0, namespace.encodedName.length);
-    const leases = this.#leases;
     if (leases.isImplicit(lease)) {
       const prefix = this.#actors.implicitIdPrefix(leases.originActor[lease]!);
       this.prefixedNumber(prefix, leases.originSeq[lease]!);
@@ -160,6 +208,14 @@ export class FactWriter extends CborWriter {
       this.text(leases.id(lease));
       this.text(leases.holder(lease));
     }
+    if (traced) {
+      this.#trace(granting);
+      this.#trace(this.acting);
+    }
+  }
+
+  #trace(trace: Uint8Array | undefined): void {
+    this.byteString(trace ?? NO_TRACE, 0, trace?.length ?? 0);
   }
 
   /** A fact of no lease, or of one that is not held here. */
@@ -189,9 +245,28 @@ export class FactWriter extends CborWriter {
     this.double(run.deadline);
   }
 
-  #finish(namespace: Namespace, valueAt = 0): void {
+  /** `told`: its bit, for an event that the namespace chooses to tell or not. */
+  #finish(namespace: Namespace, told = 0, valueAt = 0): void {
+    const stream = (namespace.told & told) === 0 ? NO_STREAM : EVENTS_STREAM;
+    this.#close(namespace, stream, valueAt);
+  }
+
+  #finishEnding(namespace: Namespace, ofLease: boolean): void {
+    this.namespaces[this.count] = namespace;
+    this.ofLease[this.count] = ofLease;
+    this.#close(namespace, this.#owed === undefined ? NO_STREAM : ENDINGS_STREAM, 0);
+    this.#owed?.add(namespace, ofLease, this.bytesOf(this.count - 1));
+  }
+
+  /** Nobody chooses: it concerns the replica as a whole. */
+  #finishOfReplica(namespace: Namespace): void {
+    this.#close(namespace, this.#owed === undefined ? NO_STREAM : EVENTS_STREAM, 0);
+  }
+
+  #close(namespace: Namespace, stream: number, valueAt: number): void {
     this.journalled[this.count] = namespace.contract.durability !== 'memory';
     this.valueAt[this.count] = valueAt;
+    this.streams[this.count] = stream;
     if (valueAt !== 0) this.leavesValuesOut = true;
     this.starts[++this.count] = this.end;
   }
@@ -220,10 +295,11 @@ export class FactWriter extends CborWriter {
     this.double(leases.lifetimeEnd(lease, namespace.contract.ttl.maxLifetimeMs));
     this.text(JSON.stringify(leases.labels(lease)));
     this.boolean(adopted);
-    this.#finish(namespace);
+    this.#finish(namespace, adopted ? TOLD_ADOPTED : TOLD_GRANTED);
   }
 
-  leaseRenewed(namespace: Namespace, lease: number): void {
+  /** `told`: the bus has room for it; otherwise a later one is told. */
+  leaseRenewed(namespace: Namespace, lease: number, told = true): void {
     const leases = this.#leases;
     this.#begin(LEASE_RENEWED, 11, namespace, lease);
     this.unsigned(leases.ttlMs[lease]!);
@@ -231,13 +307,13 @@ export class FactWriter extends CborWriter {
     this.double(leases.touchedAt[lease]!);
     this.unsigned(leases.renewals[lease]!);
     this.boolean(leases.isImplicit(lease));
-    this.#finish(namespace);
+    this.#finish(namespace, told && !leases.isImplicit(lease) ? TOLD_RENEWED : 0);
   }
 
   leaseTransferred(namespace: Namespace, lease: number, previousHolder: string): void {
     this.#begin(LEASE_TRANSFERRED, 7, namespace, lease);
     this.text(previousHolder);
-    this.#finish(namespace);
+    this.#finish(namespace, TOLD_TRANSFERRED);
   }
 
   /** The row must carry its reason already. */
@@ -249,7 +325,7 @@ export class FactWriter extends CborWriter {
     this.#dot(leases.originActor[lease]!, leases.originSeq[lease]!);
     this.double(leases.deadline[lease]!);
     this.unsigned(leases.entryCount[lease]!);
-    this.#finish(namespace);
+    this.#finishEnding(namespace, true);
   }
 
   #beginEntry(kind: number, fields: number, namespace: Namespace, entry: number): void {
@@ -284,7 +360,11 @@ export class FactWriter extends CborWriter {
     this.optionalText(details.previousLease);
     const valueAt = this.end;
     this.#value(entry);
-    this.#finish(namespace, namespace.contract.events.values === 'none' ? valueAt : 0);
+    this.#finish(
+      namespace,
+      details.created ? TOLD_CREATED : TOLD_UPDATED,
+      namespace.contract.events.values === 'none' ? valueAt : 0,
+    );
   }
 
   entryReverted(namespace: Namespace, entry: number, details: WriteDetails): void {
@@ -292,7 +372,7 @@ export class FactWriter extends CborWriter {
     this.double(this.#entries.hlc[entry]!);
     this.optionalText(details.previousEtag);
     this.optionalText(details.previousLease);
-    this.#finish(namespace);
+    this.#finish(namespace, TOLD_REVERTED);
   }
 
   /** `buried`: the ledger must be told. */
@@ -308,7 +388,7 @@ export class FactWriter extends CborWriter {
     this.optionalText(cause);
     this.boolean(false);
     this.boolean(buried);
-    this.#finish(namespace);
+    this.#finishEnding(namespace, false);
   }
 
   /** The ending of a run held elsewhere, by an owner that cannot tell it any more. */
@@ -321,7 +401,7 @@ export class FactWriter extends CborWriter {
     this.optionalText(undefined);
     this.boolean(true);
     this.boolean(false);
-    this.#finish(namespace);
+    this.#finishEnding(namespace, false);
   }
 
   /** The row is a copy. */
@@ -338,7 +418,25 @@ export class FactWriter extends CborWriter {
     this.unsigned(repairs.pushed);
     this.unsigned(repairs.pulled);
     this.unsigned(repairs.ended);
-    this.#finish(namespace);
+    this.#finish(namespace, TOLD_REPAIRED);
+  }
+
+  /** `nobody`: the namespace without a name. */
+  pressureChanged(nobody: Namespace, pressure: PressureReading): void {
+    this.#beginAside(PRESSURE_CHANGED, 10, nobody);
+    this.text(pressure.level);
+    this.text(pressure.previous);
+    this.text(pressure.source);
+    this.double(pressure.fill);
+    this.#finishOfReplica(nobody);
+  }
+
+  sourceClosed(nobody: Namespace, actor: string, last: LastSequences): void {
+    this.#beginAside(SOURCE_CLOSED, 9, nobody);
+    this.text(actor);
+    this.unsigned(last.endings);
+    this.unsigned(last.events);
+    this.#finishOfReplica(nobody);
   }
 
   contactRestated(namespace: Namespace): void {
@@ -369,7 +467,7 @@ export class FactWriter extends CborWriter {
     this.#beginEntry(ENTRY_CONFLICT, 8, namespace, entry);
     this.text(namespace.contract.conflict);
     this.unsigned(siblings);
-    this.#finish(namespace);
+    this.#finish(namespace, TOLD_CONFLICT);
   }
 
   leaseRestated(namespace: Namespace, lease: number, live: boolean): void {
@@ -406,6 +504,15 @@ export class FactWriter extends CborWriter {
     const at = entries.valueStart(ref);
     this.byteString(entries.slab.chunkOf(ref), at, at + entries.valueLength(ref));
   }
+}
+
+function readTraces(reader: CborReader): { traceparent?: string; actingTraceparent?: string } {
+  const granting = reader.byteString();
+  const acting = reader.byteString();
+  return {
+    ...(granting.length === TRACE_BYTES ? { traceparent: traceparentText(granting) } : {}),
+    ...(acting.length === TRACE_BYTES ? { actingTraceparent: traceparentText(acting) } : {}),
+  };
 }
 
 function readDot(reader: CborReader): Dot {
@@ -466,14 +573,18 @@ function readEntry(reader: CborReader) {
  */
 export function decodeFact(bytes: Uint8Array, start = 0, end = bytes.length): Fact | Restated {
   const reader = new CborReader(bytes, start + RECORD_HEADER_BYTES, end);
-  const fields = reader.array();
-  const code = reader.unsigned();
+  const length = reader.array();
+  const kind = reader.unsigned();
+  const traced = kind >= TRACED;
+  const fields = traced ? length - TRACE_FIELDS : length;
+  const code = traced ? kind - TRACED : kind;
   const at = reader.double();
   const wallMs = reader.double();
   const namespace = reader.text();
   const lease = reader.text();
   const holder = reader.text();
-  const common = { at, wallMs, namespace, lease, holder };
+  const traces = traced ? readTraces(reader) : undefined;
+  const common = { at, wallMs, namespace, lease, holder, ...traces };
   switch (code) {
     case LEASE_GRANTED:
       return {
@@ -529,6 +640,18 @@ export function decodeFact(bytes: Uint8Array, start = 0, end = bytes.length): Fa
         partition: reader.unsigned(), pushed: reader.unsigned(), pulled: reader.unsigned(),
         ended: reader.unsigned(),
       };
+    case PRESSURE_CHANGED:
+      return {
+        kind: 'pressure.changed', ...common,
+        level: reader.text(), previous: reader.text(), source: reader.text(),
+        fill: reader.double(),
+      };
+    case SOURCE_CLOSED:
+      return {
+        kind: 'source.closed', ...common,
+        actor: reader.text(),
+        lastSequence: { endings: reader.unsigned(), events: reader.unsigned() },
+      };
     case CONTACT_RESTATED:
       return { kind: 'contact.restated', namespace, contactAt: reader.double() };
     case TOMBSTONE_RESTATED:
@@ -544,7 +667,7 @@ export function decodeFact(bytes: Uint8Array, start = 0, end = bytes.length): Fa
       };
     case LEASE_RESTATED:
       return {
-        kind: 'lease.restated', namespace, lease, holder,
+        kind: 'lease.restated', namespace, lease, holder, ...traces,
         implicit: reader.boolean(), ended: reader.boolean(), reason: readReason(reader),
         origin: readDot(reader), ttlMs: reader.unsigned(), deadline: reader.double(),
         grantedAt: reader.double(), touchedAt: reader.double(), renewals: reader.unsigned(),

@@ -23,6 +23,9 @@ interface FactOf<K extends string> {
   /** The lease's id, implicit ones too. */
   readonly lease: string;
   readonly holder: string;
+  /** Of the request that granted the lease, and of the one that caused this; W3C text. */
+  readonly traceparent?: string;
+  readonly actingTraceparent?: string;
 }
 
 export interface LeaseGranted extends FactOf<'lease.granted'> {
@@ -115,6 +118,29 @@ export interface Repairs {
   readonly ended: number;
 }
 
+/** How full the fullest bounded thing is; levels and sources as the contract names them. */
+export interface PressureReading {
+  readonly level: string;
+  readonly previous: string;
+  readonly source: string;
+  readonly fill: number;
+}
+
+/** Of no namespace and no lease, like `source.closed`. */
+export interface PressureChanged extends FactOf<'pressure.changed'>, PressureReading {}
+
+/** The last numbers of a run in the two streams of the bus; 0: it told nothing there. */
+export interface LastSequences {
+  readonly endings: number;
+  readonly events: number;
+}
+
+/** A run is over: nothing more comes from it. */
+export interface SourceClosed extends FactOf<'source.closed'> {
+  readonly actor: string;
+  readonly lastSequence: LastSequences;
+}
+
 export type Fact =
   | LeaseGranted
   | LeaseRenewed
@@ -125,4 +151,6 @@ export type Fact =
   | EntryEnded
   | EntryConflict
   | EntryBuried
-  | ReconcileRepaired;
+  | ReconcileRepaired
+  | PressureChanged
+  | SourceClosed;

@@ -4,6 +4,7 @@
  */
 import type { Core } from './core.ts';
 import { COPIED, DRAINING, ENDED, FREE, LIVE } from './lease-table.ts';
+import { entryReserve, IMPLICIT_ID_BYTES, leaseReserve } from './owed.ts';
 import type { State } from './state.ts';
 
 export class InvariantError extends Error {
@@ -21,6 +22,7 @@ export function checkInvariants(core: Core): void {
   checkEntries(state);
   checkOrders(state);
   checkPartitions(state);
+  checkOwed(state);
 }
 
 function checkLeases(state: State): void {
@@ -193,4 +195,32 @@ function checkOrders(state: State): void {
     previousId = id;
     return true;
   });
+}
+
+/** Whatever lives has the room of its ending, and what is owed is counted once. */
+function checkOwed(state: State): void {
+  const { owed, leases, entries } = state;
+  if (owed === undefined) return;
+  let reserved = 0;
+  let explicit = 0;
+  for (let lease = 1; lease <= leases.slots.highest; lease++) {
+    if (leases.state[lease] !== LIVE || leases.isImplicit(lease)) continue;
+    explicit++;
+    reserved += leaseReserve(state.namespaceOfLease(lease), leases.nameBytes(lease));
+  }
+  for (let row = 1; row <= entries.slots.highest; row++) {
+    const cell = entries.cell[row]!;
+    if (cell === 0 || state.isCopy(row)) continue;
+    const lease = entries.lease[row]!;
+    reserved += entryReserve(state.namespaceOfEntry(row), entries.nameBytes(cell));
+    reserved += leases.isImplicit(lease) ? IMPLICIT_ID_BYTES : leases.nameBytes(lease);
+  }
+  must(reserved === owed.reservedBytes, 'the room for endings is miscounted');
+  must(explicit === state.explicitLeases, 'explicit leases are miscounted');
+  must(owed.pending === owed.leases + owed.entries, 'endings owed are miscounted');
+  const namespaces = state.namespaces.all();
+  const leasesOwed = namespaces.reduce((sum, { owedLeases }) => sum + owedLeases, 0);
+  const entriesOwed = namespaces.reduce((sum, { owedEntries }) => sum + owedEntries, 0);
+  must(leasesOwed === owed.leases, 'endings of leases owed are miscounted by namespace');
+  must(entriesOwed === owed.entries, 'endings of entries owed are miscounted by namespace');
 }

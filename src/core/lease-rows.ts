@@ -6,6 +6,7 @@ import type { EndReason } from './command.ts';
 import { END_REASONS } from './fact-codec.ts';
 import { COPIED, DRAINING, ENDED, FREE, LIVE } from './lease-table.ts';
 import type { Namespace } from './namespaces.ts';
+import { IMPLICIT_ID_BYTES, leaseReserve } from './owed.ts';
 import { ENDED_DETAIL_BYTES, Tables } from './tables.ts';
 
 export interface LeaseFields {
@@ -15,6 +16,8 @@ export interface LeaseFields {
   readonly ttlMs: number;
   readonly deadline: number;
   readonly grantedAt: number;
+  /** Of the request that granted it. */
+  readonly trace: Uint8Array | undefined;
   /** Absent for an implicit lease. */
   readonly explicit?: {
     readonly id: string;
@@ -52,6 +55,10 @@ export class LeaseRows extends Tables {
 
   /** Leases renewed in this group: one fact each, told when the group closes. */
   readonly renewed: number[] = [];
+  /** Renewed leases that the bus has yet to be told of, when it has room: only the last one counts. */
+  readonly heldRenewals = new Set<number>();
+  /** Live leases with an ending of their own; counted where there is a bus. */
+  explicitLeases = 0;
 
   /** 0 when there is no row or no room for the details. */
   allocateLease(fields: LeaseFields): number {
@@ -88,6 +95,7 @@ export class LeaseRows extends Tables {
     leases.originSeq[slot] = fields.originSeq;
     leases.endReason[slot] = 0;
     leases.renewalPending[slot] = 0;
+    leases.setTrace(slot, fields.trace);
     this.actors.retain(fields.originActor);
     leases.addToIndex(slot);
     if (explicit !== undefined) this.#list(slot, explicit.earlier);
@@ -95,7 +103,9 @@ export class LeaseRows extends Tables {
     this.liveLeases++;
     namespace.leases++;
     namespace.bytes += leases.detailBytes(slot);
+    this.#reserveEnding(slot, 1);
     this.undo?.push(() => {
+      this.#reserveEnding(slot, -1);
       this.liveLeases--;
       namespace.leases--;
       namespace.bytes -= leases.detailBytes(slot);
@@ -103,6 +113,20 @@ export class LeaseRows extends Tables {
       this.#freeLease(slot);
     });
     return slot;
+  }
+
+  /** The room of a lease's own ending; an implicit one has none. */
+  #reserveEnding(lease: number, change: 1 | -1): void {
+    const { owed, leases } = this;
+    if (owed === undefined || leases.isImplicit(lease)) return;
+    owed.reservedBytes +=
+      change * leaseReserve(this.namespaceOfLease(lease), leases.nameBytes(lease));
+    this.explicitLeases += change;
+  }
+
+  /** What each ending of its entries carries of a lease: id and holder. */
+  protected endingShare(lease: number): number {
+    return this.leases.isImplicit(lease) ? IMPLICIT_ID_BYTES : this.leases.nameBytes(lease);
   }
 
   /** A row that stands for another sidecar's lease; 0 when there is no room for it. */
@@ -122,6 +146,7 @@ export class LeaseRows extends Tables {
     leases.ttlMs[slot] = copy.ttlMs;
     leases.grantedAt[slot] = copy.grantedAt;
     leases.session[slot] = copy.session ? 1 : 0;
+    leases.traced[slot] = 0;
     leases.entryHead[slot] = 0;
     leases.entryCount[slot] = 0;
     leases.detail[slot] = detail;
@@ -211,8 +236,13 @@ export class LeaseRows extends Tables {
     this.captureLease(lease);
     const old = leases.detail[lease]!;
     namespace.bytes -= leases.detailBytes(lease);
+    const namesBefore = leases.nameBytes(lease);
     leases.detail[lease] = detail;
     namespace.bytes += leases.detailBytes(lease);
+    if (this.owed !== undefined) {
+      const endings = 1 + leases.entryCount[lease]!;
+      this.owed.reservedBytes += endings * (leases.nameBytes(lease) - namesBefore);
+    }
     this.slab.free(old, namespace.contract.sensitive);
     return true;
   }
@@ -236,16 +266,19 @@ export class LeaseRows extends Tables {
         this.liveLeases++;
         namespace.leases++;
         namespace.bytes += leases.detailBytes(lease);
+        this.#reserveEnding(lease, 1);
         if (wasScheduled) this.wheel.schedule(lease, leases.deadline[lease]!);
       });
     }
     this.wanted.delete(lease);
+    this.heldRenewals.delete(lease);
     leases.state[lease] = DRAINING;
     leases.touchedAt[lease] = endedAt;
     leases.endReason[lease] = END_REASONS.indexOf(reason);
     this.liveLeases--;
     namespace.leases--;
     namespace.bytes -= leases.detailBytes(lease);
+    this.#reserveEnding(lease, -1);
     if (leases.entryCount[lease] === 0) this.later(() => this.settleLease(lease));
   }
 

@@ -16,6 +16,7 @@ import { hashAscii, hashBytes, hashOrigin, KeyIndex } from './key-index.ts';
 import { OrderedIndex } from './ordered-index.ts';
 import type { Slab } from './slab.ts';
 import { Slots } from './slots.ts';
+import { TRACE_BYTES } from './trace.ts';
 
 export const FREE = 0;
 export const LIVE = 1;
@@ -61,13 +62,16 @@ export class LeaseTable {
   readonly endedNext: Uint32Array;
   /** 1 while a renewal waits to be told in this group. */
   readonly renewalPending: Uint8Array;
+  /** The trace of the request that granted it, where `traced`. */
+  readonly traced: Uint8Array;
+  readonly #traces: Uint8Array;
   /** Of a copy's lease: 1 when it lives on with its owner's heartbeat. */
   readonly session: Uint8Array;
   readonly leafOf: Uint32Array;
   readonly captured: Uint8Array;
 
   static readonly slotBytes =
-    1 + 2 + 8 + 4 + 8 + 8 + 4 + 4 + 4 + 4 + 4 + 8 + 1 + 4 + 1 + 1 + 4 + 1 +
+    1 + 2 + 8 + 4 + 8 + 8 + 4 + 4 + 4 + 4 + 4 + 8 + 1 + 4 + 1 + 1 + 4 + 1 + 1 + TRACE_BYTES +
     10 /* timing wheel */ + Slots.slotBytes + KeyIndex.slotBytes + OrderedIndex.slotBytes;
 
   constructor(capacity: number, slab: Slab, actors: Actors, hashSeed: number) {
@@ -92,6 +96,8 @@ export class LeaseTable {
     this.endReason = new Uint8Array(rows);
     this.endedNext = new Uint32Array(rows);
     this.renewalPending = new Uint8Array(rows);
+    this.traced = new Uint8Array(rows);
+    this.#traces = new Uint8Array(rows * TRACE_BYTES);
     this.session = new Uint8Array(rows);
     this.leafOf = new Uint32Array(rows);
     this.captured = new Uint8Array(rows);
@@ -149,6 +155,26 @@ export class LeaseTable {
     const at = this.slab.offsetOf(ref) + 8;
     floatBytes.set(this.slab.chunkOf(ref).subarray(at, at + 8));
     return float[0]!;
+  }
+
+  setTrace(slot: number, trace: Uint8Array | undefined): void {
+    this.traced[slot] = trace === undefined ? 0 : 1;
+    if (trace !== undefined) this.#traces.set(trace, slot * TRACE_BYTES);
+  }
+
+  /** A view, valid until the row is given to another lease; undefined: none is known. */
+  trace(slot: number): Uint8Array | undefined {
+    if (this.traced[slot] === 0) return undefined;
+    return this.#traces.subarray(slot * TRACE_BYTES, (slot + 1) * TRACE_BYTES);
+  }
+
+  /** The bytes of its id and holder; 0 for an implicit one. */
+  nameBytes(slot: number): number {
+    const ref = this.detail[slot]!;
+    if (ref === 0) return 0;
+    const chunk = this.slab.chunkOf(ref);
+    const at = this.slab.offsetOf(ref);
+    return (chunk[at]! | (chunk[at + 1]! << 8)) + (chunk[at + 2]! | (chunk[at + 3]! << 8));
   }
 
   detailBytes(slot: number): number {

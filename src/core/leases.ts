@@ -101,6 +101,21 @@ export class Instant {
   }
 }
 
+/**
+ * A TTL that nobody asked for, as long as it is given now: longer under pressure where the namespace
+ * wants that, so that holders come back less often (Consul does so too). The lease keeps its own.
+ */
+function stretchedTtl(state: State, namespace: Namespace, ttlMs: number): number {
+  const { stretchUnderPressure = 1, maxMs } = namespace.contract.ttl;
+  if (!state.stretching || stretchUnderPressure === 1) return ttlMs;
+  return Math.max(ttlMs, Math.min(Math.floor(ttlMs * stretchUnderPressure), maxMs));
+}
+
+/** The view says how long it was given, and that this was stretched. */
+function stretchedView(view: LeaseView, givenMs: number): LeaseView {
+  return givenMs === view.ttlMs ? view : { ...view, ttlMs: givenMs, stretched: true };
+}
+
 export function grant(state: State, command: GrantCommand): GrantReply | Refusal {
   const { leases } = state;
   const namespace = state.namespaces.obtain(command.namespace);
@@ -128,6 +143,10 @@ export function grant(state: State, command: GrantCommand): GrantReply | Refusal
       return heldLease(state, earlier, command);
     }
   }
+  const givenMs =
+    command.ttlMs === undefined
+      ? Math.min(stretchedTtl(state, namespace, ttlMs), lifetimeMs)
+      : ttlMs;
   const full = roomForLease(state, namespace, command);
   if (full !== undefined) return full;
   const sequence = state.nextSequence();
@@ -138,8 +157,9 @@ export function grant(state: State, command: GrantCommand): GrantReply | Refusal
     originActor: state.actors.self,
     originSeq: sequence,
     ttlMs,
-    deadline: state.now + ttlMs,
+    deadline: state.now + givenMs,
     grantedAt: state.now,
+    trace: command.trace,
     explicit: {
       id,
       holder: command.holder,
@@ -152,7 +172,7 @@ export function grant(state: State, command: GrantCommand): GrantReply | Refusal
     return refuse('capacity', `Cannot grant lease "${id}": the memory for leases is used up`);
   }
   state.facts.leaseGranted(namespace, lease);
-  return { lease: leaseView(state, lease), created: true };
+  return { lease: stretchedView(leaseView(state, lease), givenMs), created: true };
 }
 
 /** The same id again: an idempotent grant for its holder, a conflict for anybody else. */
@@ -182,9 +202,11 @@ export function renew(state: State, command: RenewCommand): RenewReply | Refusal
     if (outside !== undefined) return outside;
   }
   if (isIsolated(state, namespace)) return isolated(namespace, `renew lease "${command.id}"`);
-  const wanted = state.now + (command.ttlMs ?? leases.ttlMs[lease]!);
-  const capped = extendLease(state, namespace, lease, wanted);
-  return { lease: leaseView(state, lease, command.id), capped };
+  const ownMs = leases.ttlMs[lease]!;
+  const givenMs = command.ttlMs ?? stretchedTtl(state, namespace, ownMs);
+  const capped = extendLease(state, namespace, lease, state.now + givenMs);
+  const view = leaseView(state, lease, command.id);
+  return { lease: command.ttlMs === undefined ? stretchedView(view, givenMs) : view, capped };
 }
 
 /** Too long without the ledger for promises that it could not take into account. */

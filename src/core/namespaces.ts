@@ -7,6 +7,7 @@ import type { NamespaceContract } from './contract.ts';
 import type { EntryTable } from './entry-table.ts';
 import type { KeyProbe } from './key-probe.ts';
 import { type LeafPool, OrderedIndex } from './ordered-index.ts';
+import { toldBits } from './told.ts';
 import { Unswept } from './unswept.ts';
 
 export const NAMESPACE_NAME = /^[a-z0-9][a-z0-9_-]{0,62}$/;
@@ -20,6 +21,11 @@ export interface Namespace {
   leases: number;
   entries: number;
   bytes: number;
+  /** Endings of its explicit leases and of its entries that the bus has not acknowledged. */
+  owedLeases: number;
+  owedEntries: number;
+  /** Which of its events the bus is told (told.ts). */
+  readonly told: number;
   /** It converges with other sidecars through the ledger. */
   readonly reconciles: boolean;
   /** Timeline instant of the last contact that vouched for everything of ours in it. */
@@ -37,7 +43,10 @@ export class Namespaces {
   readonly #limit: number;
   readonly #template: NamespaceContract | undefined;
   readonly #reconciling: boolean;
+  readonly #publishing: boolean;
   readonly #startNow: number;
+  /** What belongs to no namespace is told in this one's name, which is empty. */
+  readonly none: Namespace;
 
   constructor(
     contracts: readonly NamespaceContract[],
@@ -46,9 +55,11 @@ export class Namespaces {
     entries: EntryTable,
     pool: LeafPool,
     reconciling: boolean,
+    publishing: boolean,
     startNow: number,
   ) {
     this.#reconciling = reconciling;
+    this.#publishing = publishing;
     this.#startNow = startNow;
     this.#entries = entries;
     this.#pool = pool;
@@ -57,6 +68,7 @@ export class Namespaces {
       ? contracts.find((contract) => contract.name === 'default')
       : undefined;
     for (const contract of contracts) this.adopt(this.#make(contract));
+    this.none = this.#make({ ...contracts[0]!, name: '', durability: 'journal', class: 'local' });
   }
 
   #make(contract: NamespaceContract): Namespace {
@@ -77,6 +89,9 @@ export class Namespaces {
       leases: 0,
       entries: 0,
       bytes: 0,
+      owedLeases: 0,
+      owedEntries: 0,
+      told: this.#publishing ? toldBits(contract.events.publish ?? 'all') : 0,
       reconciles: this.#reconciling && contract.class === 'shared',
       contactAt: this.#startNow,
       unswept: new Unswept(),

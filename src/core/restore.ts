@@ -12,6 +12,7 @@ import type { Dot } from './fact.ts';
 import type { Namespace } from './namespaces.ts';
 import type { State } from './state.ts';
 import { cover } from './tombstones.ts';
+import { parseTraceparent } from './trace.ts';
 
 /** The journal says something that cannot follow from what it said before. */
 export class RestoreError extends Error {
@@ -22,6 +23,8 @@ const IMPLICIT_ORIGIN = /^i-([0-9a-f]{16})-([0-9]+)$/;
 
 /** Applies one fact. Throws `RestoreError` when it cannot follow from the state so far. */
 export function restoreFact(state: State, fact: Fact | Restated): void {
+  // Of the replica, not of what it holds.
+  if (fact.kind === 'pressure.changed' || fact.kind === 'source.closed') return;
   const namespace = namespaceOf(state, fact.namespace);
   switch (fact.kind) {
     case 'lease.granted':
@@ -88,6 +91,7 @@ function restoreGrant(state: State, namespace: Namespace, fact: LeaseGranted): v
     ttlMs: fact.ttlMs,
     deadline: fact.deadline,
     grantedAt: fact.at,
+    trace: traceOf(fact),
     explicit: explicitFields(state, fact),
   });
   if (lease === 0) throw new RestoreError(`Cannot restore lease "${fact.lease}": no room for it`);
@@ -106,6 +110,7 @@ function restoreLease(state: State, namespace: Namespace, fact: LeaseRestated): 
     ttlMs: fact.ttlMs,
     deadline: fact.deadline,
     grantedAt: fact.grantedAt,
+    trace: traceOf(fact),
   };
   const lease = state.allocateLease(
     fact.implicit ? common : { ...common, explicit: explicitFields(state, fact) },
@@ -116,6 +121,10 @@ function restoreLease(state: State, namespace: Namespace, fact: LeaseRestated): 
     return;
   }
   state.renewLease(lease, fact.deadline, fact.touchedAt, fact.renewals);
+}
+
+function traceOf(fact: { readonly traceparent?: string }): Uint8Array | undefined {
+  return fact.traceparent === undefined ? undefined : parseTraceparent(fact.traceparent);
 }
 
 function numbered(state: State, context: readonly Dot[]): NumberedDot[] {
@@ -143,6 +152,7 @@ function implicitLease(state: State, namespace: Namespace, fact: EntryWritten): 
     ttlMs: fact.ttlMs,
     deadline: fact.deadline,
     grantedAt: fact.grantedAt,
+    trace: traceOf(fact),
   });
 }
 

@@ -16,6 +16,7 @@ import { COPIED, FREE, LeaseTable, LIVE } from './lease-table.ts';
 import { LedgerColumns } from './ledger-columns.ts';
 import { type Namespace, Namespaces } from './namespaces.ts';
 import { LeafPool, OrderedIndex } from './ordered-index.ts';
+import { Owed } from './owed.ts';
 import { Slab } from './slab.ts';
 import { TimingWheel } from './timing-wheel.ts';
 import { type Tombstone, Tombstones } from './tombstones.ts';
@@ -53,6 +54,8 @@ export class Tables {
   /** Present when a ledger is connected. */
   readonly ledger: LedgerColumns | undefined;
   readonly tombstones: Tombstones;
+  /** Present when a bus is connected. */
+  readonly owed: Owed | undefined;
   /** Explicit leases by id. */
   readonly leaseOrder: OrderedIndex<string>;
   readonly wheel: TimingWheel;
@@ -78,6 +81,8 @@ export class Tables {
   evicting: 'off' | 'shadow' | 'on' = 'on';
   /** What was refused because of it. */
   evictionsWithheld = 0;
+  /** TTLs that nobody asked for are stretched just now. */
+  stretching = false;
   /** Copies of others' values. */
   copies = 0;
   copyBytes = 0;
@@ -114,6 +119,7 @@ export class Tables {
     this.ledger =
       options.ledger === undefined ? undefined : new LedgerColumns(entryRows, options.ledger);
     this.tombstones = new Tombstones(limits.tombstones);
+    this.owed = limits.outbox === undefined ? undefined : new Owed(limits.outbox);
     const pool = new LeafPool(entryRows + leaseRows);
     this.leaseOrder = new OrderedIndex<string>({
       slotCapacity: leaseRows,
@@ -124,10 +130,10 @@ export class Tables {
     });
     this.namespaces = new Namespaces(
       options.namespaces, options.autoCreateNamespaces, limits.namespaces, this.entries, pool,
-      options.ledger !== undefined, startNow,
+      options.ledger !== undefined, this.owed !== undefined, startNow,
     );
     this.wheel = new TimingWheel(leaseRows, startNow);
-    this.facts = new FactWriter(this.actors, this.leases, this.entries);
+    this.facts = new FactWriter(this.actors, this.leases, this.entries, this.owed);
     this.probe = new KeyProbe(options.hashSeed);
     this.sideProbe = new KeyProbe(options.hashSeed);
     this.chainProbe = new KeyProbe(options.hashSeed);

@@ -13,6 +13,7 @@ import {
 import type { Dot } from './fact.ts';
 import { liveLease, ttlRefusal } from './leases.ts';
 import type { Namespace } from './namespaces.ts';
+import { IMPLICIT_ID_BYTES } from './owed.ts';
 import { type Refusal, refuse } from './refusal.ts';
 import type { State } from './state.ts';
 
@@ -241,7 +242,8 @@ export function writeValue(state: State, write: ValueWrite): Written | Refusal {
 
   const contentType = write.contentType === DEFAULT_CONTENT_TYPE ? '' : write.contentType;
   const bytes = state.probe.length + contentType.length + write.value.length;
-  const demand = demandOf(state, superseded, survivor, target, bytes);
+  const names = bytes - write.value.length;
+  const demand = demandOf(state, superseded, survivor, target, bytes, names);
   const full = makeRoom(state, namespace, demand, write.rows);
   if (full !== undefined) return full;
   // Leases that an atomic batch has ended, or that still drain, keep their rows for the time being.
@@ -285,6 +287,7 @@ export function writeValue(state: State, write: ValueWrite): Written | Refusal {
         ttlMs: target.freshTtlMs,
         deadline: state.now + target.freshTtlMs,
         grantedAt: state.now,
+        trace: state.facts.acting,
       });
       if (lease === 0) throw new Error('Lease rows used up although capacity was checked');
     }
@@ -316,6 +319,7 @@ function demandOf(
   survivor: number,
   target: Target,
   bytes: number,
+  names: number,
 ): Demand {
   const { entries, leases } = state;
   let freedBytes = survivor === 0 ? 0 : entries.chargedBytes(entries.cell[survivor]!);
@@ -329,6 +333,9 @@ function demandOf(
     leases: (target.lease === 0 ? 1 : 0) - freedLeases,
     entries: (survivor === 0 ? 1 : 0) - superseded.length,
     bytes: bytes - freedBytes,
+    // A run that gives way to this one is told, and its row goes on.
+    endings: survivor === 0 ? superseded.length : 0,
+    names: names + (target.lease === 0 ? IMPLICIT_ID_BYTES : leases.nameBytes(target.lease)),
   };
 }
 

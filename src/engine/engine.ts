@@ -14,12 +14,17 @@ import { RECORD_HEADER_BYTES } from '../core/fact-codec.ts';
 import { isRefusal } from '../core/refusal.ts';
 import type { State } from '../core/state.ts';
 import { ERRORS, reject } from '../errors.ts';
+import type { PressureReading } from '../core/fact.ts';
+import type { Outbox } from '../events/outbox.ts';
 import type { Journal } from '../journal/journal.ts';
 import { essenceOf, replay } from './essence.ts';
 import type { Feed } from './feed.ts';
 import type { IdempotencyMemory } from './idempotency.ts';
 import { presentableReply } from './presentable.ts';
-import { answerRecord, FACT_RECORD, RESTATED_RECORD, writeHeader } from './records.ts';
+import { eventDemand } from './outbox-room.ts';
+import {
+  acknowledgedRecord, answerRecord, FACT_RECORD, RESTATED_RECORD, runRecord, writeHeader,
+} from './records.ts';
 import type { IdempotencyRequest, Outcome, Service } from './service.ts';
 import { Ticker } from './ticker.ts';
 import type { Timeline } from './timeline.ts';
@@ -30,6 +35,10 @@ export interface EngineParts {
   readonly feed: Feed;
   readonly timeline: Timeline;
   readonly idempotency: IdempotencyMemory;
+  /** Absent without a bus. */
+  readonly outbox?: Outbox;
+  /** Milliseconds until a full outbox has room again, as far as that can be told. */
+  readonly outboxDrainMs?: () => number | undefined;
   /** For the durability of namespaces that come into being as copies of `default`. */
   readonly defaultDurability: Durability;
   readonly contracts: readonly NamespaceContract[];
@@ -39,7 +48,17 @@ export interface EngineParts {
   readonly onFatal: (error: Error) => void;
 }
 
+/** Renewals that waited for room on their way to the bus, told in one turn. */
+const RETOLD_PER_TURN = 256;
+
 type Respond = (outcome: Outcome, replayed: boolean) => void;
+
+interface Uncommitted {
+  readonly position: number;
+  readonly feedHead: number;
+  readonly endingsHead: number;
+  readonly eventsHead: number;
+}
 
 /** A reply that waits for the journal. */
 interface Waiting {
@@ -56,6 +75,8 @@ export class Engine implements Service {
   readonly #feed: Feed;
   readonly #timeline: Timeline;
   readonly #idempotency: IdempotencyMemory;
+  readonly #outbox: Outbox | undefined;
+  readonly #outboxDrainMs: () => number | undefined;
   readonly #durability = new Map<string, Durability>();
   readonly #defaultDurability: Durability;
   readonly #someFsync: boolean;
@@ -67,8 +88,8 @@ export class Engine implements Service {
   #turn: { readonly waiting: Waiting; readonly synced: boolean }[] = [];
   readonly #untilWritten = new Queue<Waiting>();
   readonly #untilSynced = new Queue<Waiting>();
-  /** Feed heads by the group that commits them. */
-  readonly #uncommitted = new Queue<{ readonly position: number; readonly feedHead: number }>();
+  /** How far feed and outbox were, by the group that commits that. */
+  readonly #uncommitted = new Queue<Uncommitted>();
   #flushScheduled = false;
   /** Position of the last group that holds anything. */
   #lastPosition = 0;
@@ -81,6 +102,8 @@ export class Engine implements Service {
     this.#feed = parts.feed;
     this.#timeline = parts.timeline;
     this.#idempotency = parts.idempotency;
+    this.#outbox = parts.outbox;
+    this.#outboxDrainMs = parts.outboxDrainMs ?? (() => undefined);
     this.#defaultDurability = levelOf(parts.defaultDurability);
     this.#afterCommit = parts.afterCommit;
     this.#onFatal = parts.onFatal;
@@ -103,6 +126,50 @@ export class Engine implements Service {
   start(): void {
     this.#distribute();
     this.#flush();
+  }
+
+  /**
+   * Facts from here on are another run's: this one's at the start, or after an isolation. The bus
+   * is told that the one before, if it told anything, is over.
+   */
+  beginRun(actor: string): void {
+    const outbox = this.#outbox;
+    const before = outbox?.runToClose();
+    this.#feed.beginRun(actor);
+    outbox?.beginRun(actor);
+    const record = runRecord({ actor, sequence: 0 });
+    this.#lastPosition = this.#journal.append(record, 0, record.length);
+    if (before !== undefined) this.#core.tellSourceClosed(this.now(), before.actor, before.last);
+    if (before !== undefined) this.#distribute();
+  }
+
+  /** Tells the bus that this run is over; nothing may follow. */
+  closeSource(): void {
+    const outbox = this.#outbox;
+    if (outbox === undefined || this.#stopped) return;
+    const { endings, events } = outbox.last;
+    // Itself included.
+    this.#attempt(() =>
+      this.#core.tellSourceClosed(this.now(), this.#core.actor, { endings, events: events + 1 }),
+    );
+    this.#flush();
+  }
+
+  tellPressure(reading: PressureReading): void {
+    if (this.#stopped) return;
+    this.#attempt(() => this.#core.tellPressure(this.now(), reading));
+  }
+
+  /** Keeps in the journal how far the bus has come, and tells renewals that it has room for now. */
+  noteAcknowledged(): void {
+    const outbox = this.#outbox;
+    if (outbox === undefined || this.#stopped) return;
+    const at = this.now();
+    for (const position of outbox.takeNotes()) {
+      const record = acknowledgedRecord({ ...position, at });
+      this.#lastPosition = this.#journal.append(record, 0, record.length);
+    }
+    this.#scheduleFlush();
   }
 
   now(): number {
@@ -237,7 +304,19 @@ export class Engine implements Service {
     if (this.#journal.state === 'full' && needsRoom(command)) {
       return reject('journal-full', 'Cannot take new state: the disk of the journal is full');
     }
-    return undefined;
+    return this.#outbox === undefined ? undefined : this.#outboxRefusal(this.#outbox, command);
+  }
+
+  /** What would make an event must find room for it before anything changes. */
+  #outboxRefusal(outbox: Outbox, command: Command): Outcome | undefined {
+    const { events, bytes } = eventDemand(this.#core.state, command);
+    if (events === 0 || outbox.hasRoom(events, bytes)) return undefined;
+    const retryAfterMs = this.#outboxDrainMs();
+    const refused = reject(
+      'under-pressure', 'Cannot take new state: the bus has not taken the events there are',
+      { source: 'outbox' },
+    );
+    return retryAfterMs === undefined ? refused : { ...refused, retryAfterMs };
   }
 
   /** Facts of the step just taken are handed on, and the end of the turn will see to them. */
@@ -249,6 +328,7 @@ export class Engine implements Service {
   #handOn(): boolean {
     const { facts } = this.#core;
     const { count, bytes, starts } = facts;
+    const outbox = this.#outbox;
     const whole = count > 1 && !facts.leavesValuesOut;
     let sequence = whole ? this.#feed.appendAll(bytes, starts, count, facts.at) : 0;
     for (let index = 0; index < count; index++) {
@@ -259,14 +339,29 @@ export class Engine implements Service {
           bytes, start + RECORD_HEADER_BYTES, end, facts.valueAt[index]!, facts.at,
         );
       }
+      const stream = outbox === undefined ? 0 : facts.streams[index]!;
+      const told = stream === 0 ? 0 : this.#post(outbox!, stream, index);
       if (facts.journalled[index]!) {
-        writeHeader(bytes, start, FACT_RECORD, sequence);
+        writeHeader(bytes, start, FACT_RECORD, sequence, stream, told);
         this.#lastPosition = this.#journal.append(bytes, start, end);
       }
       if (whole) sequence++;
     }
     if (count > 0) facts.reset();
     return count > 0;
+  }
+
+  /** Puts a fact into the outbox; its number there. */
+  #post(outbox: Outbox, stream: number, index: number): number {
+    const { facts } = this.#core;
+    return outbox.append(stream, {
+      bytes: facts.bytes,
+      start: facts.starts[index]! + RECORD_HEADER_BYTES,
+      end: facts.starts[index + 1]!,
+      valueAt: facts.valueAt[index]!,
+      namespace: facts.namespaces[index]?.contract.name ?? '',
+      ofLease: facts.ofLease[index] ?? false,
+    });
   }
 
   #levelOf(command: Command): Durability {
@@ -338,10 +433,12 @@ export class Engine implements Service {
   readonly #flush = (): void => {
     this.#flushScheduled = false;
     if (this.#stopped) return;
-    if (this.#core.state.renewed.length > 0) {
-      const now = this.now();
-      this.#core.state.enter(now);
-      this.#core.tellRenewals();
+    const { renewed, heldRenewals } = this.#core.state;
+    if (renewed.length > 0 || heldRenewals.size > 0) {
+      const room = this.#outbox?.tellsRenewals ?? true;
+      this.#core.state.enter(this.now());
+      if (renewed.length > 0) this.#core.tellRenewals(room);
+      if (heldRenewals.size > 0 && room) this.#core.retellRenewals(RETOLD_PER_TURN);
       this.#handOn();
     }
     const now = this.now();
@@ -359,7 +456,12 @@ export class Engine implements Service {
         this.#untilWritten.push(waiting);
       }
     }
-    this.#uncommitted.push({ position: this.#lastPosition, feedHead: this.#feed.head });
+    this.#uncommitted.push({
+      position: this.#lastPosition,
+      feedHead: this.#feed.head,
+      endingsHead: this.#outbox?.endings.head ?? 0,
+      eventsHead: this.#outbox?.events.head ?? 0,
+    });
     this.#journal.commit(now, wallMs);
     if (syncWanted) this.#journal.requestSync();
     this.#advance();
@@ -370,13 +472,17 @@ export class Engine implements Service {
   /** A watermark moved: let go what it covers. */
   #advance(): void {
     const { writtenPosition, syncedPosition } = this.#journal;
-    let head = -1;
+    let reached: Uncommitted | undefined;
     for (let next = this.#uncommitted.peek(); next !== undefined; next = this.#uncommitted.peek()) {
       if (next.position > writtenPosition) break;
-      head = next.feedHead;
+      reached = next;
       this.#uncommitted.shift();
     }
-    if (head >= 0) this.#feed.commit(head);
+    if (reached !== undefined) {
+      this.#feed.commit(reached.feedHead);
+      this.#outbox?.endings.commit(reached.endingsHead);
+      this.#outbox?.events.commit(reached.eventsHead);
+    }
     this.#release(this.#untilWritten, writtenPosition);
     this.#release(this.#untilSynced, syncedPosition);
   }

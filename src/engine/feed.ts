@@ -174,19 +174,19 @@ export class Feed implements FeedPort {
   }
 
   /**
-   * A record of an earlier run, from the journal; facts that were never journalled leave a gap.
-   * `valueSize` tells where its value begins, −1 where it has none.
+   * A record of an earlier run, from the journal, whose fact begins at `start`; facts that were never
+   * journalled leave a gap. `valueAt` is where a value begins that is left out, 0 for none.
    */
   restore(
     actor: string,
     sequence: number,
     record: Uint8Array,
-    valueSize: number,
+    start: number,
+    valueAt: number,
     at: number,
   ): void {
     this.restoreRun(actor, sequence - 1);
-    const valueAt = valueSize < 0 ? 0 : record.length - valueSize - byteStringHead(valueSize);
-    this.append(record, RECORD_HEADER_BYTES, record.length, valueAt, at);
+    this.append(record, start, record.length, valueAt, at);
     this.#visible = this.#head;
   }
 
@@ -270,13 +270,6 @@ export class Feed implements FeedPort {
       fact,
     };
   }
-}
-
-/** Bytes of a CBOR byte string's head. */
-function byteStringHead(length: number): number {
-  if (length < 24) return 1;
-  if (length < 0x100) return 2;
-  return length < 0x10000 ? 3 : 5;
 }
 
 class Reader implements FeedReader {

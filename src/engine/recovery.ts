@@ -6,10 +6,15 @@
 import { Core } from '../core/core.ts';
 import type { CoreOptions } from '../core/contract.ts';
 import type { RecoveredRecord, RecoveryReport } from '../journal/journal.ts';
+import { byteStringBytes } from '../core/cbor.ts';
+import { decodeFact, isRestated, RECORD_HEADER_BYTES, type Restated } from '../core/fact-codec.ts';
+import type { Fact } from '../core/fact.ts';
+import type { Outbox } from '../events/outbox.ts';
 import type { Feed } from './feed.ts';
 import type { IdempotencyMemory } from './idempotency.ts';
 import {
-  ANSWER_RECORD, FACT_RECORD, readAnswer, readRun, recordKind, recordSequence, RESTATED_RECORD,
+  ACKNOWLEDGED_RECORD, ANSWER_RECORD, FACT_RECORD, OWED_RECORD, payloadStart, readAcknowledged,
+  readAnswer, readOwed, readRun, recordKind, recordSequence, recordTold, RESTATED_RECORD,
   JOURNAL_RECORD_VERSION, recordVersion, RUN_RECORD,
 } from './records.ts';
 import type { Timeline } from './timeline.ts';
@@ -28,6 +33,8 @@ export interface RecoveryParts {
   readonly timeline: Timeline;
   readonly feed: Feed;
   readonly idempotency: IdempotencyMemory;
+  /** Absent without a bus: what an earlier run owed one is not told. */
+  readonly outbox?: Outbox;
   readonly onProgress: (progress: RecoveryProgress) => void;
 }
 
@@ -48,6 +55,8 @@ export interface RecoverySummary {
   readonly leases: number;
   readonly entries: number;
   readonly answers: number;
+  /** Events that the bus has not acknowledged. */
+  readonly owed: number;
   /** Namespaces in the journal that are no longer configured; their leases were revoked. */
   readonly namespacesRemoved: readonly string[];
   readonly downtimeMs: number;
@@ -62,7 +71,7 @@ export class RecoveryError extends Error {
 export async function recover(
   parts: RecoveryParts,
 ): Promise<{ readonly core: Core; readonly summary: RecoverySummary }> {
-  const { timeline, feed, idempotency } = parts;
+  const { timeline, feed, idempotency, outbox } = parts;
   const startedAt = timeline.monotonicMs();
   let core: Core | undefined;
   let actor = '';
@@ -90,16 +99,32 @@ export async function recover(
           actor = run.actor;
           core.continues(actor);
           feed.restoreRun(run.actor, run.sequence);
+          outbox?.restoreRun(run.actor, run.told);
           return;
         }
         case FACT_RECORD: {
-          const fact = core.restore(bytes);
-          const size = fact.kind === 'entry.written' ? fact.size : -1;
-          feed.restore(actor, recordSequence(bytes), bytes, size, record.nowMs);
+          const start = payloadStart(bytes);
+          const fact = core.restore(bytes, start - RECORD_HEADER_BYTES);
+          const valueAt = withheldFrom(core, fact, bytes.length);
+          feed.restore(actor, recordSequence(bytes), bytes, start, valueAt, record.nowMs);
+          const told = recordTold(bytes);
+          if (told.stream !== 0 && !isRestated(fact)) {
+            outbox?.restore(told, actor, fact, { bytes, start, valueAt });
+          }
           return;
         }
         case RESTATED_RECORD:
-          core.restore(bytes);
+          core.restore(bytes, payloadStart(bytes) - RECORD_HEADER_BYTES);
+          return;
+        case OWED_RECORD: {
+          const owed = readOwed(bytes);
+          const told = recordTold(bytes);
+          const fact = decodeFact(owed.fact, -RECORD_HEADER_BYTES) as Fact;
+          outbox?.restore(told, owed.actor, fact, { bytes: owed.fact, start: 0, valueAt: 0 });
+          return;
+        }
+        case ACKNOWLEDGED_RECORD:
+          outbox?.restoreAcknowledged(readAcknowledged(bytes));
           return;
         case ANSWER_RECORD: {
           const { key, fingerprint, essence, at } = readAnswer(bytes);
@@ -128,6 +153,9 @@ export async function recover(
   }
   core ??= new Core(parts.coreOptions, timeline.now());
   core.setWallOffset(timeline.wallMs() - timeline.now());
+  for (const { namespace, ofLease, bytes } of outbox?.owed() ?? []) {
+    core.oweEnding(namespace, ofLease, bytes);
+  }
   core.resume(timeline.now());
   const usage = core.usage();
   return {
@@ -142,9 +170,18 @@ export async function recover(
       leases: usage.leases,
       entries: usage.entries,
       answers,
+      owed: (outbox?.endings.pending ?? 0) + (outbox?.events.pending ?? 0),
       namespacesRemoved: core.state.namespaces.unconfigured.map(({ contract }) => contract.name),
       downtimeMs: Math.round(downtimeMs),
       durationMs: Math.round(timeline.monotonicMs() - startedAt),
     },
   };
+}
+
+/** Where the value begins that readers are not shown; 0: the fact is told as it is. */
+function withheldFrom(core: Core, fact: Fact | Restated, end: number): number {
+  if (fact.kind !== 'entry.written') return 0;
+  const namespace = core.state.namespaces.find(fact.namespace);
+  if (namespace?.contract.events.values !== 'none') return 0;
+  return end - byteStringBytes(fact.size);
 }

@@ -6,7 +6,12 @@
 import type { Core } from '../core/core.ts';
 import type { Journal, SnapshotWriter } from '../journal/journal.ts';
 import type { IdempotencyMemory } from './idempotency.ts';
-import { answerRecord, RESTATED_RECORD, runRecord, writeHeader } from './records.ts';
+import { ENDINGS_STREAM, EVENTS_STREAM } from '../core/told.ts';
+import type { Outbox, OutboxPosition } from '../events/outbox.ts';
+import type { OutboxLog } from '../events/outbox-log.ts';
+import {
+  acknowledgedRecord, answerRecord, owedRecord, RESTATED_RECORD, runRecord, writeHeader,
+} from './records.ts';
 import type { Timeline } from './timeline.ts';
 
 /** Rows between two turns of the loop: about a millisecond. */
@@ -18,6 +23,8 @@ export interface SnapshotterParts {
   readonly idempotency: IdempotencyMemory;
   readonly timeline: Timeline;
   readonly feed: { readonly sequence: number };
+  /** Absent without a bus. */
+  readonly outbox?: Outbox;
   readonly onDone: (outcome: { readonly durationMs: number; readonly records: number }) => void;
   readonly onError: (error: Error) => void;
 }
@@ -44,20 +51,22 @@ export class Snapshotter {
 
   /** Begins now; for tests and for `considerAfterCommit`. */
   begin(): void {
-    const { journal, core, timeline, feed } = this.#parts;
+    const { journal, core, timeline, feed, outbox } = this.#parts;
     const writer = journal.beginSnapshot(timeline.now(), timeline.wallMs());
     core.beginSnapshot();
     // Whose facts follow goes into the new segment: the old ones will be deleted.
     const actor = core.actor;
-    const run = runRecord({ actor, sequence: feed.sequence });
+    const told = outbox === undefined ? {} : { told: outbox.last };
+    const run = runRecord({ actor, sequence: feed.sequence, ...told });
     journal.append(run, 0, run.length);
     journal.commit(timeline.now(), timeline.wallMs());
-    this.#running = this.#write(writer).finally(() => {
+    const owed = outbox === undefined ? undefined : owedNow(outbox);
+    this.#running = this.#write(writer, owed).finally(() => {
       this.#running = undefined;
     });
   }
 
-  async #write(writer: SnapshotWriter): Promise<void> {
+  async #write(writer: SnapshotWriter, owed: OwedNow | undefined): Promise<void> {
     const { core, idempotency, timeline, onDone, onError } = this.#parts;
     const startedAt = timeline.monotonicMs();
     let records = 0;
@@ -80,6 +89,13 @@ export class Snapshotter {
           await (keepsUp ? nextTurn() : writer.drained());
         }
       }
+      for (const record of owed === undefined ? [] : owedRecords(owed, timeline.now())) {
+        keepsUp = writer.append(record, 0, record.length);
+        if (++records % SLICE_ROWS === 0 || !keepsUp) {
+          if (this.#stopped) throw new Error('the sidecar is stopping');
+          await (keepsUp ? nextTurn() : writer.drained());
+        }
+      }
       await writer.finish();
       onDone({ durationMs: Math.round(timeline.monotonicMs() - startedAt), records });
     } catch (error) {
@@ -94,6 +110,34 @@ export class Snapshotter {
     this.#stopped = true;
     await this.#running;
   }
+}
+
+/** What the outbox held at the snapshot's instant. */
+interface OwedNow {
+  readonly logs: readonly { readonly number: number; readonly log: OutboxLog; readonly head: number }[];
+  readonly positions: readonly OutboxPosition[];
+}
+
+function owedNow(outbox: Outbox): OwedNow {
+  const { endings, events } = outbox;
+  return {
+    logs: [
+      { number: ENDINGS_STREAM, log: endings, head: endings.head },
+      { number: EVENTS_STREAM, log: events, head: events.head },
+    ],
+    positions: outbox.positions(),
+  };
+}
+
+/** What is let go while the snapshot is written has been acknowledged long enough: it is left out. */
+function* owedRecords({ logs, positions }: OwedNow, at: number): IterableIterator<Uint8Array> {
+  for (const { number, log, head } of logs) {
+    for (let index = log.kept; index < head; index = Math.max(index + 1, log.kept)) {
+      const { actor, sequence } = log.numberOf(index);
+      yield owedRecord(number, sequence, actor, log.factBytes(index));
+    }
+  }
+  for (const position of positions) yield acknowledgedRecord({ ...position, at });
 }
 
 function nextTurn(): Promise<void> {

@@ -22,6 +22,7 @@ export function documentOfLease(lease: LeaseView, service: Service): Record<stri
     entries: lease.entries,
     labels: lease.labels,
   };
+  if (lease.stretched === true) document['stretched'] = true;
   if (lease.reason !== undefined) document['reason'] = lease.reason;
   if (lease.endedAt !== undefined) document['endedAt'] = rfc3339(service, lease.endedAt);
   return document;

@@ -109,6 +109,8 @@ export const leaseDocument = z
     renewals: z.int().min(0),
     entries: z.int().min(0),
     labels: z.record(z.string(), z.string()),
+    stretched: z.literal(true).exactOptional()
+      .describe('Given longer than the namespace’s TTL, as long as the sidecar is under pressure.'),
     reason: z.enum(['released', 'expired', 'revoked', 'superseded', 'deleted', 'evicted']).exactOptional(),
     endedAt: instant.exactOptional(),
   })

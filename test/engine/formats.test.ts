@@ -1,6 +1,7 @@
 /**
  * Formats evolve: this version reads what the version before wrote, and refuses what a later one
- * wrote. `journal-of-version-0` was written by the release before there was a ledger, and killed.
+ * wrote. `journal-of-version-0` was written by the release before there was a ledger,
+ * `journal-of-version-1` by the last one without a bus; both were killed.
  */
 import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -16,18 +17,19 @@ import { Timeline } from '../../src/engine/timeline.ts';
 import { openJournal } from '../../src/journal/open-journal.ts';
 import { contract, LIMITS, ManualClocks } from './world.ts';
 
-const FIXTURE = join(import.meta.dirname, 'journal-of-version-0');
-/** A second after its last group. */
-const WRITTEN_AT = Date.parse('2026-11-22T04:47:47.500Z');
+/** By version, a moment after the last group. */
+const WRITTEN_AT = [
+  Date.parse('2026-11-22T04:47:47.500Z'), Date.parse('2026-11-22T07:09:35.500Z'),
+] as const;
 
 const cleanups: (() => void)[] = [];
 afterEach(() => {
   for (const cleanup of cleanups.splice(0).reverse()) cleanup();
 });
 
-function recoverFrom(source: RecoverySource) {
+function recoverFrom(source: RecoverySource, writtenAt: number) {
   const clocks = new ManualClocks();
-  clocks.wall = WRITTEN_AT;
+  clocks.wall = writtenAt;
   return recover({
     source,
     timeline: new Timeline(clocks),
@@ -42,13 +44,14 @@ function recoverFrom(source: RecoverySource) {
 }
 
 describe('a journal of the version before', () => {
-  it('is read back whole, and goes on in the present version', async () => {
+  it.each([0, 1] as const)('is read back whole: version %i', async (version) => {
     const directory = mkdtempSync(join(tmpdir(), 'leasehold-formats-'));
     cleanups.push(() => rmSync(directory, { recursive: true }));
-    cpSync(FIXTURE, directory, { recursive: true });
+    const fixture = join(import.meta.dirname, `journal-of-version-${version}`);
+    cpSync(fixture, directory, { recursive: true });
     const opened = await openJournal({ directory, segmentBytes: 1 << 22, reserveBytes: 1 << 16 });
     cleanups.push(() => opened.release());
-    const { core, summary } = await recoverFrom(opened);
+    const { core, summary } = await recoverFrom(opened, WRITTEN_AT[version]);
     checkInvariants(core);
     expect(summary).toMatchObject({ found: true, tornBytes: 0, leases: 3, entries: 3, answers: 1 });
     const now = core.state.now;
@@ -70,10 +73,10 @@ describe('a journal of a later version', () => {
     record[1] = JOURNAL_RECORD_VERSION + 1;
     const recovering = recoverFrom({
       recover: async (onRecord) => {
-        onRecord({ bytes: record, nowMs: WRITTEN_AT, wallMs: WRITTEN_AT, snapshot: false });
+        onRecord({ bytes: record, nowMs: WRITTEN_AT[0], wallMs: WRITTEN_AT[0], snapshot: false });
         throw new Error('The record was taken');
       },
-    });
-    await expect(recovering).rejects.toThrow(/version 2, written by newer software/);
+    }, WRITTEN_AT[0]);
+    await expect(recovering).rejects.toThrow(new RegExp(`version ${JOURNAL_RECORD_VERSION + 1}, written by newer software`));
   });
 });

@@ -3,6 +3,7 @@ import { checkInvariants } from '../../src/core/invariants.ts';
 import { Feed } from '../../src/engine/feed.ts';
 import { IdempotencyMemory } from '../../src/engine/idempotency.ts';
 import { recover } from '../../src/engine/recovery.ts';
+import { RECORD_HEADER_BYTES } from '../../src/core/fact-codec.ts';
 import { runRecord } from '../../src/engine/records.ts';
 import { Timeline } from '../../src/engine/timeline.ts';
 import type { NamespaceContract } from '../../src/core/contract.ts';
@@ -129,7 +130,7 @@ describe('recovery', () => {
     const { feed: next } = await restart([], START_MS, 0, [contract()], 33);
     next.beginRun('00000000000000bb');
     const fact = (await writtenFact())!;
-    next.append(fact, 8, fact.length, 0, START_MS);
+    next.append(fact, RECORD_HEADER_BYTES, fact.length, 0, START_MS);
     next.commit(next.head);
     expect(next.open('00000000000000aa.33').read(10)).toMatchObject([
       { actor: '00000000000000bb', sequence: 1 },
