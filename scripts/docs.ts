@@ -5,11 +5,14 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { configurationPage, defaultFile } from './configuration-page.ts';
+import { asyncApiFile, eventReferencePage } from './event-pages.ts';
 
 const root = join(import.meta.dirname, '..');
 const pages: Readonly<Record<string, () => string>> = {
   'docs/configuration.md': configurationPage,
   'config/leasehold.yaml': defaultFile,
+  'docs/asyncapi.json': asyncApiFile,
+  'docs/event-reference.md': eventReferencePage,
 };
 
 for (const [path, content] of Object.entries(pages)) {

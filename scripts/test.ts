@@ -2,12 +2,13 @@
  * The gate behind `npm test`: type check, lint, every test, in that order, all of them even when an
  * earlier one fails, so one run shows everything. It ends with one line alone, `N passed, N failed`;
  * a type check or lint that fails counts as one failed. Arguments go to vitest:
- * `npm test -- test/config`. Before all that it sees to the one server that npm cannot bring.
+ * `npm test -- test/config`. Before all that it sees to the servers that npm cannot bring.
  */
 import { spawn } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { requireNats } from '../test/servers/require-nats.ts';
 import { requireRedis } from '../test/servers/require-redis.ts';
 import { addUp, countVitest, summaryLine, type Tally } from './tally.ts';
 
@@ -48,10 +49,13 @@ async function tests(filters: readonly string[]): Promise<Tally> {
   }
 }
 
-await requireRedis().catch((error: Error) => {
-  process.stderr.write(`${error.message}\n`);
+try {
+  await requireRedis();
+  await requireNats();
+} catch (error) {
+  process.stderr.write(`${(error as Error).message}\n`);
   process.exit(1);
-});
+}
 
 const tally = addUp([
   await check('types (tsc)', 'tsc', ['--noEmit', '-p', '.']),

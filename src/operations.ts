@@ -43,6 +43,13 @@ export interface Reconciliation {
   reconcile(request: { readonly dryRun: boolean }): Promise<object | Rejection>;
 }
 
+/** What goes to the bus. */
+export interface Publishing {
+  status(): { readonly bus: object; readonly outbox: object };
+  /** Why the sidecar is degraded, by code. */
+  reasons(): readonly string[];
+}
+
 /** A part that can say what it did. */
 export interface Counting {
   status(): object;
@@ -56,6 +63,8 @@ export class SidecarOperations implements Operations {
   running: RunningParts | undefined;
   /** Absent with the embedded ledger: there is nothing to be in step with. */
   reconciliation: Reconciliation | undefined;
+  /** Absent without a bus. */
+  publishing: Publishing | undefined;
   /** Absent where no namespace has a rebuild hook. */
   reconstitution: Counting | undefined;
   /** What the feature flags are now. */
@@ -102,7 +111,9 @@ export class SidecarOperations implements Operations {
     if (this.phase !== 'ready') {
       return { ready: false, state: this.phase, reasons: [this.phase] };
     }
-    const reasons = [...(this.reconciliation?.reasons() ?? [])];
+    const reasons = [
+      ...(this.reconciliation?.reasons() ?? []), ...(this.publishing?.reasons() ?? []),
+    ];
     // Reads, renewals and endings go on; taking the sidecar out would stop those too.
     if (this.running?.journal.state === 'full') reasons.unshift('journal-full');
     const repairing = this.reconciliation?.repairing ?? false;
@@ -147,6 +158,7 @@ export class SidecarOperations implements Operations {
     const memory = process.memoryUsage();
     const { ready, state, reasons } = this.readiness();
     const reconciled = this.reconciliation?.status();
+    const published = this.publishing?.status();
     return {
       replica: config.name,
       actor: this.running?.core.actor ?? this.#actor,
@@ -167,8 +179,8 @@ export class SidecarOperations implements Operations {
       journal: running?.journal.status() ?? { state: 'recovering' },
       recovery: running?.recovery ?? { progress: this.recoveryProgress ?? null },
       ledger: reconciled?.ledger ?? { kind: 'embedded', state: 'connected' },
-      bus: { kind: 'embedded', state: 'connected' },
-      outbox: { depth: 0, capacity: limits.feed.facts },
+      bus: published?.bus ?? { kind: 'embedded', state: 'connected' },
+      outbox: published?.outbox ?? { depth: 0, capacity: 0 },
       rounds: reconciled?.rounds ?? [],
       flags: this.flags(),
       pathways: {

@@ -13,18 +13,21 @@ import { Engine } from './engine/engine.ts';
 import { Feed } from './engine/feed.ts';
 import { IdempotencyMemory } from './engine/idempotency.ts';
 import { recover } from './engine/recovery.ts';
-import { runRecord } from './engine/records.ts';
 import { releaseOnDrain } from './engine/drain.ts';
 import type { FeedFact, IdempotencyRequest, Outcome, Service } from './engine/service.ts';
 import { Snapshotter } from './engine/snapshotter.ts';
 import { systemClocks, Timeline } from './engine/timeline.ts';
 import { reject } from './errors.ts';
 import { type CloudEvent, cloudEvent } from './events/cloud-event.ts';
+import { Outbox } from './events/outbox.ts';
 import { createHttpServer } from './http/server.ts';
 import { openJournal } from './journal/open-journal.ts';
 import type { Command } from './core/command.ts';
+import type { Core } from './core/core.ts';
 import type { Ledger } from './ledger/ledger.ts';
+import { openBus } from './open-bus.ts';
 import { openLedger } from './open-ledger.ts';
+import { Publishing } from './publishing.ts';
 import { createReconciliation, type Reconciliation } from './reconcile/reconciliation.ts';
 import { ReconstitutingService } from './reconstitute/reconstituting-service.ts';
 import { CoreReplica } from './replica/core-replica.ts';
@@ -89,6 +92,9 @@ export async function startSidecar(parts: SidecarParts): Promise<Sidecar> {
   const timeline = new Timeline(systemClocks);
   const feed = new Feed(config.limits.feed);
   const idempotency = new IdempotencyMemory(config.limits.idempotency);
+  // Endings are settled in the core, which exists once the journal has been read.
+  const late: { core?: Core } = {};
+  const outbox = outboxFor(config, timeline, late);
   const memory = worstCase(config, SLOT_COSTS);
   const operations = new SidecarOperations({
     config, worstCase: memory, actor, feed, idempotency,
@@ -115,6 +121,7 @@ export async function startSidecar(parts: SidecarParts): Promise<Sidecar> {
     const { core, summary } = await recover({
       source: opened,
       timeline, feed, idempotency,
+      ...(outbox === undefined ? {} : { outbox }),
       coreOptions: {
         actor,
         hashSeed: randomBytes(4).readInt32LE(),
@@ -130,23 +137,23 @@ export async function startSidecar(parts: SidecarParts): Promise<Sidecar> {
         log.info({ ...progress }, 'recovering');
       },
     });
+    late.core = core;
     const journal = await opened.start({ actor });
     boot.forget('data directory');
     boot.undo('journal', () => journal.close(timeline.now(), timeline.wallMs()));
     log.info({ ...summary }, summary.found ? 'recovered' : 'started empty');
     boot.mark('journal');
 
-    feed.beginRun(actor);
-    const run = runRecord({ actor, sequence: 0 });
-    journal.append(run, 0, run.length);
     const snapshotter = new Snapshotter({
       core, journal, idempotency, timeline, feed,
+      ...(outbox === undefined ? {} : { outbox }),
       onDone: (outcome) => log.info(outcome, 'snapshot written'),
       onError: (error) => log.warn({ error: error.message }, 'snapshot given up'),
     });
     let reconciliation: Reconciliation | undefined;
     const engine = new Engine({
       core, journal, feed, timeline, idempotency,
+      ...(outbox === undefined ? {} : { outbox }),
       contracts: config.namespaces,
       defaultDurability:
         config.namespaces.find(({ name }) => name === 'default')?.durability ?? 'journal',
@@ -160,6 +167,7 @@ export async function startSidecar(parts: SidecarParts): Promise<Sidecar> {
         parts.onFatal(error);
       },
     });
+    engine.beginRun(actor);
     engine.start();
     operations.running = { core, engine, journal, recovery: summary };
     const scheduler = systemScheduler(timeline);
@@ -172,11 +180,7 @@ export async function startSidecar(parts: SidecarParts): Promise<Sidecar> {
         replica: new CoreReplica(core.state, {
           apply: (step) => engine.apply(step),
           restateContacts: () => engine.restateContacts(),
-          becomes: (next) => {
-            feed.beginRun(next);
-            const record = runRecord({ actor: next, sequence: 0 });
-            journal.append(record, 0, record.length);
-          },
+          becomes: (next) => engine.beginRun(next),
         }),
         flags: parts.flags,
         ackOf: ackOf(config),
@@ -185,6 +189,15 @@ export async function startSidecar(parts: SidecarParts): Promise<Sidecar> {
       operations.reconciliation = reconciliation;
       reconciliation.start();
       boot.mark('ledger');
+    }
+    let publishing: Publishing | undefined;
+    if (config.bus !== undefined && outbox !== undefined) {
+      const bus = await openBus(config.bus, `leasehold ${config.name}`, scheduler, log);
+      publishing = new Publishing({
+        config, busConfig: config.bus, bus, outbox, engine, scheduler, log,
+      });
+      operations.publishing = publishing;
+      boot.mark('bus');
     }
     const reconstituting = new ReconstitutingService({
       service: reconciliation?.service(engine) ?? engine,
@@ -219,8 +232,9 @@ export async function startSidecar(parts: SidecarParts): Promise<Sidecar> {
         await close('leases', () => releaseOnDrain(engine, namespaces));
         await close('rebuilds', () => reconstituting.close());
         await close('http', () => http.drain(config.drainMs));
-        const leftMs = Math.max(DRAIN_LEAST_MS, until - timeline.monotonicMs());
-        await close('ledger', () => leaveLedger(reconciliation, ledger, leftMs, log));
+        const leftMs = () => Math.max(DRAIN_LEAST_MS, until - timeline.monotonicMs());
+        await close('ledger', () => leaveLedger(reconciliation, ledger, leftMs(), log));
+        await close('bus', () => leaveBus(publishing, leftMs(), log));
         await close('snapshot', () => snapshotter.stop());
         await close('engine and journal', () => engine.stop());
         operations.close();
@@ -270,6 +284,27 @@ async function leaveLedger(
   if (left > 0) log.warn({ left }, 'the ledger was not told of everything; the journal keeps it');
   await reconciliation.close();
   await ledger?.close();
+}
+
+async function leaveBus(
+  publishing: Publishing | undefined,
+  budgetMs: number,
+  log: Log,
+): Promise<void> {
+  if (publishing === undefined) return;
+  const { left } = await publishing.leave(budgetMs);
+  if (left > 0) log.warn({ left }, 'the bus was not told of everything; the journal keeps it');
+}
+
+/** Room for what the bus must be told; undefined without a bus. */
+function outboxFor(config: Config, timeline: Timeline, late: { core?: Core }): Outbox | undefined {
+  const limits = config.limits.outbox;
+  if (config.bus === undefined || limits === undefined) return undefined;
+  return new Outbox({
+    limits: { ...limits, keptMs: config.bus.keptMs },
+    now: () => timeline.now(),
+    onSettled: (namespace, ofLease, bytes) => late.core?.settleEnding(namespace, ofLease, bytes),
+  });
 }
 
 /** Facts as the events that watchers see, under the contract of their namespace. */

@@ -45,7 +45,7 @@ export async function runCommandLine(
     })
     .addHelpText(
       'after',
-      '\nExit codes: 0 done, 1 refused by the sidecar, 2 wrong usage, 69 sidecar not reached,\n' +
+      '\nExit codes: 0 done, 1 refused by the sidecar, 2 wrong usage, 69 sidecar or bus not reached,\n' +
         '78 bad configuration. LEASEHOLD_URL says where the sidecar is.\n' +
         '\nExamples:\n' +
         '  leasehold serve\n' +

@@ -16,6 +16,12 @@ const SHOWN = [
   'size',
   'contentType',
   'etag',
+  'policy',
+  'level',
+  'previousLevel',
+  'source',
+  'fill',
+  'lastSequences',
 ] as const;
 
 /** `01:02:03.456 entry.ended  sessions/alice  reason=expired latenessMs=2 holder=web-1 …` */

@@ -31,7 +31,16 @@ interface WatchOptions extends RemoteOptions {
   readonly lease?: string;
   readonly since?: string;
   readonly retries: number;
+  /** `true` where its URL is in the environment. */
+  readonly bus?: string | true;
+  readonly endings?: boolean;
+  readonly core?: boolean;
+  readonly creds?: string;
+  readonly max?: number;
 }
+
+/** Options that mean something on a bus only. */
+const OF_THE_BUS = ['endings', 'core', 'creds', 'max'] as const;
 
 export function addWatchCommand(program: Command, io: CommandIo): void {
   remote(program.command('watch'))
@@ -40,27 +49,56 @@ export function addWatchCommand(program: Command, io: CommandIo): void {
     .option('--prefix <prefix>', 'of keys that begin with this')
     .option('--types <list>', 'comma-separated: entry.created,lease.ended')
     .option('--lease <id>', 'of this lease')
-    .option('--since <cursor>', 'from this cursor on (default: from now on)')
+    .option('--since <cursor>', 'from this cursor on, or place in a stream (default: from now on)')
     .option('--retries <count>', 'failures in a row before it gives up', wholeNumber, 10)
+    .option('--bus [url]', 'what is on NATS instead: nats://host:port (LEASEHOLD_BUS_URL)')
+    .option('--endings', 'of a bus: only endings')
+    .option('--core', 'of a bus: listen to what passes by, without JetStream')
+    .option('--creds <file>', 'of a bus: a credentials file')
+    .option('--max <count>', 'of a bus: end after so many events', wholeNumber)
     .addHelpText(
       'after',
       '\nIt reconnects by itself and goes on where it was. What was lost meanwhile is noted: as a\n' +
         'line on stderr, or as {"resync": …} with --json.\n' +
+        '\nWith --bus it reads the streams that sidecars publish to, of all of them at once. --since\n' +
+        'is then start, now, or an age like 10m. What is missing between the sequences of a source is\n' +
+        'noted, as a line on stderr or as {"gap": …}; what comes twice is shown once.\n' +
         '\nExamples:\n' +
         '  leasehold watch\n' +
         '  leasehold watch --namespace sessions --types entry.ended,lease.ended\n' +
-        '  leasehold watch --json | jq .data.reason',
+        '  leasehold watch --json | jq .data.reason\n' +
+        '  leasehold watch --bus nats://127.0.0.1:4222 --endings --since 10m',
     )
     .action(async (options: WatchOptions) => {
+      refuseContradictions(options);
       const stop = new AbortController();
       const forget = io.onInterrupt(() => stop.abort());
       try {
-        await new Watch(clientFor(options, io), options, io, stop.signal).run();
+        const { bus } = options;
+        if (bus === undefined) {
+          await new Watch(clientFor(options, io), options, io, stop.signal).run();
+        } else {
+          // Loaded only here: the client of the bus is larger than the rest of the command line.
+          const { watchBus } = await import('./watch-bus.ts');
+          await watchBus({ ...options, bus }, io, stop.signal);
+        }
       } finally {
         forget();
         stop.abort();
       }
     });
+}
+
+function refuseContradictions(options: WatchOptions): void {
+  if (options.bus === undefined) {
+    const lonely = OF_THE_BUS.find((name) => options[name] !== undefined);
+    if (lonely !== undefined) throw new CommandFailure(EXIT.usage, `--${lonely} goes with --bus only`);
+  } else if (options.url !== undefined) {
+    throw new CommandFailure(EXIT.usage, '--url is a sidecar and --bus is not: give one of them');
+  }
+  if (options.max !== undefined && options.max < 1) {
+    throw new CommandFailure(EXIT.usage, '--max is at least 1');
+  }
 }
 
 class Watch {

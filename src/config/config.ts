@@ -10,6 +10,8 @@ export interface NamespaceConfig extends NamespaceContract {
   readonly owner: string;
   /** How far a write has got in the ledger before it counts, for durability ledger. */
   readonly ledgerAck: 'applied' | 'replicated' | 'fsynced';
+  /** How fast it may be filled; absent: as fast as may be. */
+  readonly quota?: NamespaceQuota;
   /** Where missing entries are rebuilt; absent: nowhere. */
   readonly reconstitute?: ReconstituteConfig;
   readonly events: {
@@ -78,6 +80,98 @@ export interface LedgerConfig {
   readonly waiters: number;
 }
 
+/** The bus and how events get there. */
+export interface BusConfig {
+  /** May hold a password: never shown but through `maskedBusUrl`. `parseBusUrl` takes it apart. */
+  readonly url: string;
+  readonly mode: 'jetstream' | 'core';
+  readonly encoding: 'structured' | 'binary';
+  /** Of the user in `url`. Read with `readSecret` at each connect, as are the next three. */
+  readonly passwordFile?: string;
+  readonly tokenFile?: string;
+  /** Whole, not its first line. */
+  readonly credentialsFile?: string;
+  readonly nkeyFile?: string;
+  /** Paths, all absolute or relative to the working directory; for the scheme `tls` only. */
+  readonly tls: {
+    readonly caFile?: string;
+    readonly certFile?: string;
+    readonly keyFile?: string;
+    readonly serverName?: string;
+  };
+  /** Of each stream. */
+  readonly replicas: number;
+  readonly endings: StreamBounds;
+  readonly events: StreamBounds;
+  /** The largest message the servers take. */
+  readonly payloadBytes: number;
+  /** Published and not acknowledged, for each stream. */
+  readonly window: number;
+  readonly ackMs: number;
+  /** Of one attempt. */
+  readonly connectMs: number;
+  /** How often the streams are looked at. */
+  readonly checkMs: number;
+  /** How long acknowledged endings are kept. */
+  readonly keptMs: number;
+  /** The longest pause between attempts. */
+  readonly retryCapMs: number;
+}
+
+/** What a stream is created with. */
+export interface StreamBounds {
+  readonly maxBytes: number;
+  readonly maxAgeMs: number;
+  readonly duplicateWindowMs: number;
+}
+
+/** From when on who is refused. Fills are shares of a bound: 1 is full. */
+export interface AdmissionConfig {
+  readonly elevatedFill: number;
+  readonly highFill: number;
+  readonly criticalFill: number;
+  /** A level is left when the fill is this far below its threshold. */
+  readonly hysteresis: number;
+  readonly memoryHighFill: number;
+  readonly memoryCriticalFill: number;
+  /** How long requests may wait for the event loop. */
+  readonly queueMs: number;
+  /** How long the fill must stay below before a level is left. */
+  readonly settleMs: number;
+  /** The longest a refusal is held back; 0: never. */
+  readonly holdMs: number;
+  /** Refusals held back at once. */
+  readonly heldRefusals: number;
+}
+
+/** Of one namespace, over all callers. At least one rate is there. */
+export interface NamespaceQuota {
+  readonly grantsPerS?: number;
+  readonly putsPerS?: number;
+  /** Of each rate that is there. */
+  readonly burst: number;
+}
+
+/** Of one caller, over all namespaces. */
+export interface CallerQuota {
+  readonly requestsPerS: number;
+  readonly burst: number;
+  /** Callers counted at once. */
+  readonly callers: number;
+}
+
+/** What may wait for the bus. */
+export interface OutboxLimits {
+  /** Endings reserved by what lives, and those not acknowledged, together. */
+  readonly endings: number;
+  readonly endingBytes: number;
+  /** Other events not acknowledged. */
+  readonly events: number;
+  readonly eventBytes: number;
+  /** Acknowledged endings that are kept. */
+  readonly keptBytes: number;
+}
+
 /** What one process may hold; `leases`, `entries` and `bytes` are the pools all namespaces share. */
 export interface Limits extends CoreLimits {
   readonly keyBytes: number;
@@ -101,6 +195,8 @@ export interface Limits extends CoreLimits {
     readonly ttlMs: number;
   };
   readonly feed: { readonly facts: number; readonly bytes: number; readonly ageMs: number };
+  /** Absent without a bus. */
+  readonly outbox?: OutboxLimits;
 }
 
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
@@ -118,6 +214,11 @@ export interface Config {
   readonly limits: Limits;
   /** Absent: the embedded one, which nobody shares, so nothing reconciles. */
   readonly ledger?: LedgerConfig;
+  /** Absent: nothing is published, and events are told to watchers only. */
+  readonly bus?: BusConfig;
+  readonly admission: AdmissionConfig;
+  /** Absent: callers are not limited. */
+  readonly callerQuota?: CallerQuota;
   /** As they were at start; what they are now is asked of `LiveFlags`. */
   readonly flags: Flags;
   readonly journal: {

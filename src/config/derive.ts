@@ -9,6 +9,7 @@
 import type { Complaint } from './complaint.ts';
 import type { Config, NamespaceConfig } from './config.ts';
 import { BEAT_MS_DEFAULT } from './ledger-options.ts';
+import { outboxLines } from './outbox-room.ts';
 import { POOL_BYTES_MAX, POOL_ROWS_MAX } from './process-options.ts';
 import { formatSize } from './sizes.ts';
 
@@ -21,6 +22,11 @@ const COPIES_MIN = 1_000;
 const TOMBSTONES_MIN = 10_000;
 /** A tombstone with its key, context and endings. */
 const TOMBSTONE_BYTES = 400;
+
+/** A response with its problem and headers, and its place in line. */
+const HELD_REFUSAL_BYTES = KIBIBYTE;
+/** An address, the buckets of its quota, and their place in a map. */
+const CALLER_BYTES = 256;
 
 /** What the core's tables cost per slot: every column of the row and its share of the indexes. */
 export interface SlotCosts {
@@ -90,12 +96,12 @@ export function defaultBeatMs(
   return Math.min(BEAT_MS_DEFAULT, Math.floor(shortest / 3));
 }
 
+/** What the worst case depends on. */
+type Bounding = Pick<Config, 'limits' | 'ledger' | 'bus' | 'admission' | 'callerQuota' | 'namespaces'>;
+
 /** The most memory the process can need with this configuration, line by line. */
-export function worstCase(
-  config: Pick<Config, 'limits' | 'ledger' | 'namespaces'>,
-  costs: SlotCosts,
-): WorstCase {
-  const { limits, ledger } = config;
+export function worstCase(config: Bounding, costs: SlotCosts): WorstCase {
+  const { limits, ledger, admission, callerQuota } = config;
   const hooks = config.namespaces.flatMap(({ reconstitute }) => reconstitute ?? []);
   const line = (what: string, count: number, bytesEach: number): MemoryLine => ({
     what,
@@ -143,6 +149,13 @@ export function worstCase(
     // The record that answers; the command that waits for it is counted with its connection.
     line('keys asked of the ledger', ledger?.readThroughs ?? 0, 4 * KIBIBYTE),
     line('writes waiting for the ledger', ledger?.waiters ?? 0, 512),
+    ...outboxLines(config).map(([what, count, bytesEach]) => line(what, count, bytesEach)),
+    line(
+      'refusals held back',
+      Math.min(admission.heldRefusals, limits.connections),
+      HELD_REFUSAL_BYTES,
+    ),
+    line('callers counted', callerQuota?.callers ?? 0, CALLER_BYTES),
     // A body is gathered, and then whole.
     line(
       'entries being rebuilt',
@@ -165,7 +178,7 @@ function shown(bytes: number): string {
 
 /** A complaint when the worst case is above the limit: it names the largest lines. */
 export function memoryComplaint(
-  config: Pick<Config, 'limits' | 'ledger' | 'namespaces' | 'memoryLimitBytes'>,
+  config: Bounding & Pick<Config, 'memoryLimitBytes'>,
   costs: SlotCosts,
 ): Complaint | undefined {
   const { lines, bytes } = worstCase(config, costs);

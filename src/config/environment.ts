@@ -93,9 +93,10 @@ export const VARIABLES: readonly Variable[] = [
   },
   {
     name: 'LEASEHOLD_BUS_URL',
+    path: ['bus', 'url'],
     default: 'the embedded bus',
-    meaning: 'Not part of this version: refused when set.',
-    later: 'only the embedded bus is part of this version; unset it',
+    meaning: 'Where events are published: nats://a,b or, over TLS, tls://a,b.',
+    read: asText,
   },
   {
     name: 'LEASEHOLD_TOKENS_FILE',

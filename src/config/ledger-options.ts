@@ -4,7 +4,7 @@
  */
 import * as z from 'zod';
 import { LEDGER_URL_ALLOWED, parseLedgerUrl } from './ledger-url.ts';
-import { derivedText, derivedWhole, ratio, special, text, whole } from './option.ts';
+import { derivedText, derivedWhole, filePath, ratio, special, text, whole } from './option.ts';
 
 const DAY_MS = 86_400_000;
 const MINUTE_MS = 60_000;
@@ -17,19 +17,11 @@ const url = z.string().superRefine((written, context) => {
   if (typeof parsed === 'string') context.addIssue({ code: 'custom', params: { sentence: parsed } });
 });
 
-const path = (meaning: string) =>
-  derivedText({
-    pattern: /^[^\0]{1,4096}$/,
-    allowed: 'the path of a readable file',
-    default: 'none',
-    meaning,
-  });
-
 const tls = z
   .strictObject({
-    caFile: path('Who may have signed the certificate of the ledger, in PEM; none: the usual ones.'),
-    certFile: path('The certificate this sidecar shows, in PEM. Goes with keyFile.'),
-    keyFile: path('The key of that certificate, in PEM.'),
+    caFile: filePath('Who may have signed the certificate of the ledger, in PEM; none: the usual ones.'),
+    certFile: filePath('The certificate this sidecar shows, in PEM. Goes with keyFile.'),
+    keyFile: filePath('The key of that certificate, in PEM.'),
     serverName: derivedText({
       pattern: /^[A-Za-z0-9.-]{1,253}$/,
       allowed: 'a host name',
@@ -51,7 +43,7 @@ export const ledgerSchema = z
         'The central ledger, with user:password@ before the hosts where it asks for them. Without ' +
         'one nothing is shared, and the other options here have no effect.',
     }),
-    passwordFile: path(
+    passwordFile: filePath(
       'Its first line is the password; read again at each connect, so that it can be rotated.',
     ),
     tls,

@@ -1,31 +1,20 @@
-/**
- * URLs of the ledger. Written by hand rather than with `URL`, which knows no list of hosts, and with
- * care for passwords: nothing that follows the scheme is ever repeated in a complaint.
- */
-import { isIPv6 } from 'node:net';
+/** URLs of the ledger: one Redis, several that sentinels watch, or a cluster. */
+import { credentialsOf, type HostAndPort, hostsOf, piecesOf, type UrlCredentials } from './url-pieces.ts';
 
-export interface LedgerHost {
-  readonly host: string;
-  readonly port: number;
-}
-
-interface Credentials {
+interface Access extends UrlCredentials {
   /** Over TLS. */
   readonly tls: boolean;
-  readonly username?: string;
-  readonly password?: string;
 }
 
-export type LedgerAddress = Credentials &
+export type LedgerAddress = Access &
   (
-    | { readonly kind: 'single'; readonly host: LedgerHost; readonly database: number }
-    | { readonly kind: 'sentinel'; readonly sentinels: readonly LedgerHost[]; readonly name: string }
-    | { readonly kind: 'cluster'; readonly nodes: readonly LedgerHost[] }
+    | { readonly kind: 'single'; readonly host: HostAndPort; readonly database: number }
+    | { readonly kind: 'sentinel'; readonly sentinels: readonly HostAndPort[]; readonly name: string }
+    | { readonly kind: 'cluster'; readonly nodes: readonly HostAndPort[] }
   );
 
 const REDIS_PORT = 6379;
 const SENTINEL_PORT = 26_379;
-const HOSTS_MAX = 64;
 
 const SCHEMES = new Map<string, { readonly kind: LedgerAddress['kind']; readonly tls: boolean }>([
   ['redis', { kind: 'single', tls: false }],
@@ -39,29 +28,6 @@ const SCHEMES = new Map<string, { readonly kind: LedgerAddress['kind']; readonly
 export const LEDGER_URL_ALLOWED =
   'redis://host:port/database, redis+sentinel://host:port,host:port/name or ' +
   'redis+cluster://host:port,host:port; rediss likewise, over TLS';
-
-interface Pieces {
-  readonly scheme: string;
-  readonly userInfo: string | undefined;
-  readonly hosts: string;
-  readonly path: string;
-}
-
-/** The last `@` ends the credentials: a password may hold one, a host cannot. */
-function piecesOf(url: string): Pieces | undefined {
-  const match = /^([A-Za-z][A-Za-z0-9+.-]*):\/\/(.*)$/s.exec(url);
-  if (match === null) return undefined;
-  const rest = match[2]!;
-  const at = rest.lastIndexOf('@');
-  const place = rest.slice(at + 1);
-  const slash = place.indexOf('/');
-  return {
-    scheme: match[1]!.toLowerCase(),
-    userInfo: at < 0 ? undefined : rest.slice(0, at),
-    hosts: slash < 0 ? place : place.slice(0, slash),
-    path: slash < 0 ? '' : place.slice(slash + 1),
-  };
-}
 
 /** What a URL says, or the sentence that tells what is wrong with it, without a word of it. */
 export function parseLedgerUrl(url: string): LedgerAddress | string {
@@ -98,38 +64,6 @@ export function parseLedgerUrl(url: string): LedgerAddress | string {
       if (path !== '') return 'has a path: a cluster has one database, so nothing follows the hosts';
       return { ...common, kind: 'cluster', nodes: hosts };
   }
-}
-
-function credentialsOf(userInfo: string | undefined): Omit<Credentials, 'tls'> | undefined {
-  if (userInfo === undefined) return {};
-  const colon = userInfo.indexOf(':');
-  try {
-    const username = decodeURIComponent(colon < 0 ? userInfo : userInfo.slice(0, colon));
-    const password = colon < 0 ? '' : decodeURIComponent(userInfo.slice(colon + 1));
-    return {
-      ...(username === '' ? {} : { username }),
-      ...(password === '' ? {} : { password }),
-    };
-  } catch {
-    return undefined;
-  }
-}
-
-function hostsOf(written: string, standardPort: number): readonly LedgerHost[] | string {
-  const parts = written.split(',');
-  if (parts.length > HOSTS_MAX) return `names more than ${HOSTS_MAX} hosts`;
-  const hosts: LedgerHost[] = [];
-  for (const [index, part] of parts.entries()) {
-    const which = parts.length === 1 ? 'the host' : `host ${index + 1}`;
-    const match = /^(?:\[([^\]]+)\]|([A-Za-z0-9._-]+))(?::(\d{1,5}))?$/.exec(part);
-    if (match === null || (match[1] !== undefined && !isIPv6(match[1]))) {
-      return `has something else where ${which} should be: write host:port`;
-    }
-    const port = match[3] === undefined ? standardPort : Number(match[3]);
-    if (port < 1 || port > 65_535) return `has no possible port at ${which}: 1 to 65535`;
-    hosts.push({ host: match[1] ?? match[2]!, port });
-  }
-  return hosts;
 }
 
 /** The URL with `***` for its password: what may be printed, logged and shown. */

@@ -3,23 +3,20 @@
  * once. What is refused in one place does not hide the next: values with a complaint of their own
  * are taken out and the rest is judged as if they had been left to their defaults.
  */
-import { accessSync, constants, readFileSync, statSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { parseDocument } from 'yaml';
 import type * as z from 'zod';
 import { type Complaint, ConfigurationError } from './complaint.ts';
-import type { Config, LedgerConfig, NamespaceConfig } from './config.ts';
-import {
-  defaultBeatMs, ledgerRoom, memoryComplaint, type SlotCosts, sumCapacities,
-} from './derive.ts';
+import type { BusConfig, CallerQuota, Config, LedgerConfig, NamespaceConfig } from './config.ts';
+import { defaultBeatMs, ledgerRoom, type SlotCosts, sumCapacities } from './derive.ts';
 import { type Override, readEnvironment } from './environment.ts';
+import { lastChecks } from './last-checks.ts';
 import { defaultMemoryLimitBytes, type Machine, thisMachine } from './machine.ts';
 import { NAMESPACE_ALLOWED } from './namespace-options.ts';
 import { nearest } from './nearest.ts';
-import { POOL_BYTES_MAX, POOL_ROWS_MAX } from './process-options.ts';
+import { outboxRoom } from './outbox-room.ts';
 import { contradictions } from './relations.ts';
-import { readSecret } from './secret-file.ts';
 import { fileSchema, laterKey, type ParsedFile, type ParsedNamespace } from './schema.ts';
-import { formatSize } from './sizes.ts';
 import { rowOf } from './table.ts';
 
 export interface Sources {
@@ -253,7 +250,7 @@ function shown(value: unknown): string {
 /* ---- completing -------------------------------------------------------------------------- */
 
 function complete(file: ParsedFile, machine: Machine, hasFile: boolean): Config {
-  const { ledger, ...rest } = file;
+  const { ledger, bus, callerQuota, ...rest } = file;
   const namespaces = Object.entries(file.namespaces).map(([name, contract]) =>
     completeNamespace(name, contract),
   );
@@ -261,99 +258,74 @@ function complete(file: ParsedFile, machine: Machine, hasFile: boolean): Config 
   const leases = file.limits.leases ?? pools.leases;
   const entries = file.limits.entries ?? pools.entries;
   const bytes = file.limits.bytes ?? pools.bytes;
-  const config = {
+  const { outbox, ...limits } = file.limits;
+  return withoutUndefined({
     ...rest,
     name: file.name ?? machine.hostName,
     memoryLimitBytes: file.memoryLimitBytes ?? defaultMemoryLimitBytes(machine),
     autoCreateNamespaces: file.autoCreateNamespaces ?? !hasFile,
     namespaces,
-  };
-  const limits = { ...file.limits, leases, entries, bytes };
-  const { url } = ledger;
-  if (url === undefined) {
-    return { ...config, limits: { ...limits, copies: 0, copyBytes: 0, tombstones: 0 } };
-  }
-  const room = ledgerRoom({ entries, bytes }, namespaces, file.limits);
-  return {
-    ...config,
-    limits: { ...limits, ...room },
-    ledger: withoutUndefined({
-      ...ledger,
-      url,
-      tls: withoutUndefined(ledger.tls),
-      beatMs: ledger.beatMs ?? defaultBeatMs(namespaces),
+    limits: withoutUndefined({
+      ...limits,
+      leases, entries, bytes,
+      ...(ledger.url === undefined
+        ? NO_LEDGER_ROOM
+        : ledgerRoom({ entries, bytes }, namespaces, limits)),
+      outbox: bus.url === undefined ? undefined : outboxRoom({ entries, leases }, outbox),
     }),
-  };
+    ledger: completeLedger(ledger, namespaces),
+    bus: completeBus(bus),
+    callerQuota: completeCallerQuota(callerQuota),
+  });
+}
+
+const NO_LEDGER_ROOM = { copies: 0, copyBytes: 0, tombstones: 0 };
+
+function completeLedger(
+  { url, ...ledger }: ParsedFile['ledger'],
+  namespaces: readonly NamespaceConfig[],
+): LedgerConfig | undefined {
+  if (url === undefined) return undefined;
+  const beatMs = ledger.beatMs ?? defaultBeatMs(namespaces);
+  return withoutUndefined({ ...ledger, url, tls: withoutUndefined(ledger.tls), beatMs });
+}
+
+function completeBus({ url, ...bus }: ParsedFile['bus']): BusConfig | undefined {
+  if (url === undefined) return undefined;
+  return withoutUndefined({ ...bus, url, tls: withoutUndefined(bus.tls) });
+}
+
+function completeCallerQuota({
+  requestsPerS, burst, callers,
+}: ParsedFile['callerQuota']): CallerQuota | undefined {
+  if (requestsPerS === undefined) return undefined;
+  return { requestsPerS, burst: burst ?? requestsPerS, callers };
 }
 
 function completeNamespace(
   name: string,
-  { reconstitute, ...contract }: ParsedNamespace,
+  { reconstitute, quota, ...contract }: ParsedNamespace,
 ): NamespaceConfig {
   const { url } = reconstitute;
-  if (url === undefined) return { name, ...contract };
-  return { name, ...contract, reconstitute: withoutUndefined({ ...reconstitute, url }) };
+  const { grantsPerS = 0, putsPerS = 0, burst = Math.max(grantsPerS, putsPerS) } = quota;
+  const limited = grantsPerS > 0 || putsPerS > 0;
+  return withoutUndefined({
+    name,
+    ...contract,
+    quota: limited ? withoutUndefined({ ...quota, burst }) : undefined,
+    reconstitute: url === undefined ? undefined : withoutUndefined({ ...reconstitute, url }),
+  });
 }
 
-type Present<T> = { [K in keyof T]: Exclude<T[K], undefined> };
+/** Where `undefined` was possible, the member itself may be missing. */
+type Present<T> = { [K in keyof T as undefined extends T[K] ? never : K]: T[K] } & {
+  [K in keyof T as undefined extends T[K] ? K : never]?: Exclude<T[K], undefined>;
+};
 
 /** An option without a value is not there at all, rather than there as undefined. */
 function withoutUndefined<T extends object>(options: T): Present<T> {
   const present = Object.entries(options).filter(([, value]) => value !== undefined);
   return Object.fromEntries(present) as Present<T>;
-}
-
-/** What can only be judged of the completed configuration. */
-function lastChecks(config: Config, file: ParsedFile, costs: SlotCosts): Complaint[] {
-  const complaints: Complaint[] = [];
-  const row = rowOf(['name']);
-  if (file.name === undefined && !fileSchema.shape.name.safeParse(config.name).success) {
-    const allowed = row?.kind === 'option' ? row.allowed : '';
-    const message = `the host name ${shown(config.name)} cannot serve as one; set it to ${allowed}`;
-    complaints.push({ path: 'LEASEHOLD_NAME', message, allowed });
-  }
-  if (config.ledger !== undefined) complaints.push(...unreadableFiles(config.ledger));
-  complaints.push(...fullPools(config));
-  const memory = memoryComplaint(config, costs);
-  return memory === undefined ? complaints : [...complaints, memory];
-}
-
-/** Copies lie beside what is held here, in tables and a slab with one end for both. */
-function fullPools({ limits, ledger }: Config): Complaint[] {
-  const pools = [
-    ['copies', 'entries', POOL_ROWS_MAX, String],
-    ['copies', 'leases', POOL_ROWS_MAX, String],
-    ['copyBytes', 'bytes', POOL_BYTES_MAX, formatSize],
-  ] as const;
-  return pools.flatMap(([copied, held, max, show]) => {
-    if (ledger !== undefined && limits[copied] === 0) {
-      const allowed = `less than ${show(max)} with a ledger, to leave room for copies`;
-      return [{ path: `limits.${held}`, message: `must be ${allowed}`, allowed }];
-    }
-    if (limits[copied] + limits[held] <= max) return [];
-    const allowed = `at most ${show(max)} together with limits.${held}, which is ${show(limits[held])}`;
-    const message = `must be ${allowed}, got ${show(limits[copied])}`;
-    return [{ path: `limits.${copied}`, message, allowed }];
-  });
-}
-
-/** Found out at start rather than at the first connect. They are read then all the same. */
-function unreadableFiles({ passwordFile, tls }: LedgerConfig): Complaint[] {
-  const { caFile, certFile, keyFile } = tls;
-  const files = { passwordFile, 'tls.caFile': caFile, 'tls.certFile': certFile, 'tls.keyFile': keyFile };
-  const complaints: Complaint[] = [];
-  for (const [option, path] of Object.entries(files)) {
-    if (path === undefined) continue;
-    try {
-      if (option === 'passwordFile') readSecret(path);
-      else accessSync(path, constants.R_OK);
-    } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
-      const message = `"${path}" cannot be used: ${reason}`;
-      complaints.push({ path: `ledger.${option}`, message, allowed: 'the path of a readable file' });
-    }
-  }
-  return complaints;
 }
 
 function deepFreeze<T>(value: T): T {

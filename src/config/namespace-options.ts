@@ -3,8 +3,9 @@
  * judged in `relations.ts`, where it is known whether there is one.
  */
 import * as z from 'zod';
+import { quotaSchema } from './admission-options.ts';
 import { HOOK_ALLOWED, hookUrlComplaint } from './hook-url.ts';
-import { choice, derivedWhole, flag, size, special, text, whole } from './option.ts';
+import { choice, derivedWhole, flag, ratio, size, special, text, whole } from './option.ts';
 
 const MEBIBYTE = 1024 ** 2;
 const YEAR_MS = 365 * 86_400_000;
@@ -65,6 +66,14 @@ const ttl = z
       meaning:
         'The longest a lease lives however often it is renewed; a lease may ask for less. ' +
         'Makes even diligent holders come back for a new grant.',
+    }),
+    stretchUnderPressure: ratio({
+      min: 1,
+      max: 10,
+      default: 1,
+      meaning:
+        'Factor by which renewals and grants that name no TTL get a longer one while the level is ' +
+        'high or critical, up to maxMs; the reply says so. Holders then come back less often. 1: not.',
     }),
   })
   .prefault({})
@@ -247,6 +256,7 @@ export const namespaceSchema = z
         'at every sidecar.',
     }),
     capacity,
+    quota: quotaSchema,
     events,
     reconstitute: reconstituteSchema,
     sensitive: flag({

@@ -127,7 +127,7 @@ export function choice<const T extends readonly [string, ...string[]]>(options: 
   });
 }
 
-/** A small share of one. */
+/** A share or a factor: a number that need not be whole. */
 export function ratio(options: Bounds & { default: number; meaning: string }) {
   const { min, max } = options;
   return noted(z.number().min(min).max(max).default(options.default), {
@@ -185,6 +185,16 @@ export function derivedText(options: {
     default: options.default,
     fixed: false,
     meaning: options.meaning,
+  });
+}
+
+/** A file that is read when it is needed; none by default. */
+export function filePath(meaning: string) {
+  return derivedText({
+    pattern: /^[^\0]{1,4096}$/,
+    allowed: 'the path of a readable file',
+    default: 'none',
+    meaning,
   });
 }
 

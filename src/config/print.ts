@@ -4,11 +4,15 @@
  * file in `config/` is this page printed for the defaults.
  */
 import { stringify } from 'yaml';
+import { callerQuotaSchema, quotaSchema } from './admission-options.ts';
+import { busSchema } from './bus-options.ts';
+import { maskedBusUrl } from './bus-url.ts';
 import type { Config } from './config.ts';
 import { ledgerSchema } from './ledger-options.ts';
 import { maskedUrl } from './ledger-url.ts';
 import { formatListenAddress } from './listen.ts';
 import { reconstituteSchema } from './namespace-options.ts';
+import { outboxSchema } from './process-options.ts';
 import { formatSize } from './sizes.ts';
 import { type OptionRow, rowOf } from './table.ts';
 
@@ -29,27 +33,40 @@ export function printConfig(config: Config, options: PrintOptions = {}): string 
 }
 
 function asFile(config: Config, explain: boolean): Mapping {
-  const { ledger, limits, ...rest } = config;
+  const { ledger, bus, limits, callerQuota, ...rest } = config;
+  /** Explained, a group that is not in use stands there with its defaults. */
+  const unused = (defaults: object) => (explain ? defaults : undefined);
   return {
     ...rest,
     listen: config.listen.map(formatListenAddress),
     namespaces: Object.fromEntries(
-      config.namespaces.map(({ name, reconstitute, ...contract }) => [
+      config.namespaces.map(({ name, quota, reconstitute, ...contract }) => [
         name,
-        { ...contract, reconstitute: reconstitute ?? (explain ? NO_HOOK : undefined) },
+        {
+          ...contract,
+          quota: quota ?? unused(NO_QUOTA),
+          reconstitute: reconstitute ?? unused(NO_HOOK),
+        },
       ]),
     ),
     // What is 0 without a ledger would stay 0 when the file is given one.
-    limits: ledger === undefined ? { ...limits, ...NO_LEDGER_ROOM } : limits,
+    limits: {
+      ...limits,
+      ...(ledger === undefined ? NO_LEDGER_ROOM : {}),
+      outbox: limits.outbox ?? unused(NO_OUTBOX),
+    },
     ledger:
-      ledger === undefined
-        ? explain ? NO_LEDGER : undefined
-        : { ...ledger, url: maskedUrl(ledger.url) },
+      ledger === undefined ? unused(NO_LEDGER) : { ...ledger, url: maskedUrl(ledger.url) },
+    bus: bus === undefined ? unused(NO_BUS) : { ...bus, url: maskedBusUrl(bus.url) },
+    callerQuota: callerQuota ?? unused(NO_CALLER_QUOTA),
   };
 }
 
-/** Explained, a group that is not in use stands there with its defaults. */
 const NO_LEDGER = ledgerSchema.parse({});
+const NO_BUS = busSchema.parse({});
+const NO_OUTBOX = outboxSchema.parse({});
+const NO_QUOTA = quotaSchema.parse({});
+const NO_CALLER_QUOTA = callerQuotaSchema.parse({});
 const NO_HOOK = reconstituteSchema.parse({});
 const NO_LEDGER_ROOM = { copies: undefined, copyBytes: undefined, tombstones: undefined };
 

@@ -104,6 +104,52 @@ const feed = z
   .prefault({})
   .describe('The numbered stream of what happened, which watchers read. The oldest leaves first.');
 
+export const outboxSchema = z
+  .strictObject({
+    endings: derivedWhole({
+      unit: 'count',
+      min: 1,
+      max: 2 * POOL_ROWS_MAX,
+      default: 'a quarter more than limits.leases and limits.entries together',
+      meaning:
+        'Endings that live leases and entries have reserved and those the bus has not acknowledged, ' +
+        'together. Beyond it grants and writes of new entries get 503 capacity; no ending is lost.',
+    }),
+    endingBytes: derivedSize({
+      min: 64 * KIBIBYTE,
+      max: 64 * GIBIBYTE,
+      default: '320 bytes for each of those endings',
+      meaning:
+        'What they may weigh, likewise: 176 bytes and the names of namespace, lease, holder and key ' +
+        'each.',
+    }),
+    events: whole({
+      unit: 'count',
+      min: 256,
+      max: 10_000_000,
+      default: 65_536,
+      meaning:
+        'All other events that the bus has not acknowledged. As they fill it pressure rises, and what ' +
+        'would tell more is refused; renewals of one lease become one event instead.',
+    }),
+    eventBytes: size({
+      min: 64 * KIBIBYTE,
+      max: 16 * GIBIBYTE,
+      default: 16 * MEBIBYTE,
+      meaning: 'What those events may weigh, likewise.',
+    }),
+    keptBytes: size({
+      min: 64 * KIBIBYTE,
+      max: 16 * GIBIBYTE,
+      default: 16 * MEBIBYTE,
+      meaning:
+        'What acknowledged endings may weigh that are kept for bus.keptMs. Beyond it the oldest leave ' +
+        'early.',
+    }),
+  })
+  .prefault({})
+  .describe('What waits for the bus. Without a bus there is no outbox, and none of this counts.');
+
 export const limitsSchema = z
   .strictObject({
     namespaces: whole({
@@ -239,6 +285,7 @@ export const limitsSchema = z
     idempotency,
     endedMemory,
     feed,
+    outbox: outboxSchema,
   })
   .prefault({})
   .describe('Bounds of the whole process. Beyond one: a coded refusal, and nothing changes.');

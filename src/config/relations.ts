@@ -2,6 +2,8 @@
  * What must hold between options. Bounds of one option stand with it in the schemas; here stand the
  * sentences that need two.
  */
+import { admissionContradictions } from './admission-relations.ts';
+import { busContradictions } from './bus-relations.ts';
 import type { Complaint } from './complaint.ts';
 import { sumCapacities } from './derive.ts';
 import { hookContradictions, ledgerContradictions, ledgerNeeds } from './ledger-relations.ts';
@@ -136,6 +138,18 @@ export function contradictions(file: ParsedFile, sound: Sound): Complaint[] {
   if (ledger.beatMs !== undefined) {
     atMost(inLedger('beatMs'), ledger.beatMs, inLedger('truthCheckMs'), ledger.truthCheckMs);
   }
+  const { bus } = file;
+  complaints.push(...busContradictions(file, sound));
+  for (const stream of ['endings', 'events'] as const) {
+    const { duplicateWindowMs, maxAgeMs } = bus[stream];
+    const window = ['bus', stream, 'duplicateWindowMs'];
+    atMost(window, duplicateWindowMs, ['bus', stream, 'maxAgeMs'], maxAgeMs);
+    // What is sent again for want of an answer must still be recognised.
+    atMost(['bus', 'ackMs'], bus.ackMs, window, duplicateWindowMs);
+  }
+  // A stream that has lost something is found out while that is still kept.
+  atMost(['bus', 'checkMs'], bus.checkMs, ['bus', 'keptMs'], bus.keptMs);
+  complaints.push(...admissionContradictions(file, sound));
   atMost(
     ['http', 'headersTimeoutMs'],
     http.headersTimeoutMs,

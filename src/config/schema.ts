@@ -1,5 +1,7 @@
 /** The shape of the whole YAML file. */
 import * as z from 'zod';
+import { admissionSchema, callerQuotaSchema } from './admission-options.ts';
+import { busSchema } from './bus-options.ts';
 import { flagsSchema } from './flag-options.ts';
 import { ledgerSchema } from './ledger-options.ts';
 import { LISTEN_ALLOWED, parseListen } from './listen.ts';
@@ -81,6 +83,9 @@ export const fileSchema = z.strictObject({
     ),
   limits: limitsSchema,
   ledger: ledgerSchema,
+  bus: busSchema,
+  admission: admissionSchema,
+  callerQuota: callerQuotaSchema,
   flags: flagsSchema,
   journal: journalSchema,
   http: httpSchema,
@@ -99,6 +104,5 @@ export function laterKey(path: readonly PropertyKey[], key: string): string | un
 }
 
 const LATER_KEYS: Readonly<Record<string, string>> = {
-  bus: 'this version has only the embedded bus, which has no options',
   tokensFile: 'tokens are not part of this version; who can connect may do everything',
 };

@@ -164,12 +164,14 @@ export class Engine implements Service {
   noteAcknowledged(): void {
     const outbox = this.#outbox;
     if (outbox === undefined || this.#stopped) return;
+    outbox.forget();
+    const notes = outbox.takeNotes();
     const at = this.now();
-    for (const position of outbox.takeNotes()) {
+    for (const position of notes) {
       const record = acknowledgedRecord({ ...position, at });
       this.#lastPosition = this.#journal.append(record, 0, record.length);
     }
-    this.#scheduleFlush();
+    if (notes.length > 0 || this.#core.state.heldRenewals.size > 0) this.#scheduleFlush();
   }
 
   now(): number {

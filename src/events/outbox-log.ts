@@ -123,7 +123,7 @@ export class OutboxLog implements OutboxStream {
     this.#first = index;
     this.#noteworthy = true;
     this.#marks.push({ index, at: now() });
-    this.#forget();
+    this.forget();
   }
 
   noteStream(seen: SeenStream): void {
@@ -226,6 +226,26 @@ export class OutboxLog implements OutboxStream {
     return { actor, sequence, ...(this.#lastSeen === undefined ? {} : { seen: this.#lastSeen }) };
   }
 
+  /** Lets go of acknowledged facts that are too old or too many. */
+  forget(now = this.#options.now()): void {
+    const { keptBytes, keptMs } = this.#options;
+    while (this.#kept < this.#first) {
+      const mark = this.#marks[0]!;
+      const tooMuch = this.#heldBytes - this.#pendingBytes > keptBytes;
+      if (!tooMuch && mark.at >= now - keptMs) break;
+      const chunk = this.#chunkOf(this.#kept);
+      this.#heldBytes -= lengthAt(chunk, this.#kept - chunk.firstIndex);
+      this.#kept++;
+      if (this.#kept === mark.index) this.#marks.shift();
+    }
+    while (this.#chunks.length > 0 && this.#isOver(this.#chunks[0]!)) this.#chunks.shift();
+    while (this.#stretches.length > 1 && this.#stretches[1]!.firstIndex <= this.#kept) {
+      // The position of what is acknowledged is told by its run.
+      if (this.#stretches[1]!.firstIndex >= this.#first) break;
+      this.#stretches.shift();
+    }
+  }
+
   /* ---- recovery and snapshots ---------------------------------------------------------- */
 
   /** A fact that an earlier run told; it is pending until `restoreAcknowledged` covers it. */
@@ -262,7 +282,7 @@ export class OutboxLog implements OutboxStream {
     }
     this.#first = index;
     this.#marks.push({ index, at });
-    this.#forget(at);
+    this.forget(at);
   }
 
   /** A fact's bytes, valid until the next change. */
@@ -332,26 +352,6 @@ export class OutboxLog implements OutboxStream {
       throw new Error(`Fact ${index} is not in the outbox`);
     }
     return chunk;
-  }
-
-  /** Lets go of acknowledged facts that are too old or too many. */
-  #forget(now = this.#options.now()): void {
-    const { keptBytes, keptMs } = this.#options;
-    while (this.#kept < this.#first) {
-      const mark = this.#marks[0]!;
-      const tooMuch = this.#heldBytes - this.#pendingBytes > keptBytes;
-      if (!tooMuch && mark.at >= now - keptMs) break;
-      const chunk = this.#chunkOf(this.#kept);
-      this.#heldBytes -= lengthAt(chunk, this.#kept - chunk.firstIndex);
-      this.#kept++;
-      if (this.#kept === mark.index) this.#marks.shift();
-    }
-    while (this.#chunks.length > 0 && this.#isOver(this.#chunks[0]!)) this.#chunks.shift();
-    while (this.#stretches.length > 1 && this.#stretches[1]!.firstIndex <= this.#kept) {
-      // The position of what is acknowledged is told by its run.
-      if (this.#stretches[1]!.firstIndex >= this.#first) break;
-      this.#stretches.shift();
-    }
   }
 
   #isOver(chunk: Chunk): boolean {

@@ -151,6 +151,11 @@ export class Outbox {
     }
   }
 
+  /** Lets go of acknowledged endings that are too old. */
+  forget(): void {
+    this.endings.forget();
+  }
+
   /** What has changed since the last call, for the journal. */
   takeNotes(): OutboxPosition[] {
     return [this.endings, this.events].flatMap((log) => {

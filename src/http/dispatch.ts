@@ -3,6 +3,7 @@
  * order that refuses cheaply first and changes nothing on the way.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { RequestClass } from '../admission/classes.ts';
 import { reject, type Rejection } from '../errors.ts';
 import { type BodyLimits, hasBody, readBody } from './body.ts';
 import { type Checked, checked } from './checked.ts';
@@ -112,9 +113,9 @@ export class Dispatch {
       // A process recovers once.
       this.#recovered = true;
     }
-    if (route.class !== 'health' && !exchange.enter(this.#edge.gates[route.class])) {
-      const detail = `Cannot take more: ${this.#edge.gates[route.class].limit} requests of this class are in flight`;
-      return exchange.refuse(reject('under-pressure', detail));
+    if (route.class !== 'health') {
+      const refusal = this.#judgeLoad(exchange, route.class, route.method !== 'DELETE');
+      if (refusal !== undefined) return exchange.refuseInTime(refusal);
     }
     if (route.answersDocument) {
       const format = formatOfReply(request.headers.accept);
@@ -128,6 +129,15 @@ export class Dispatch {
     } else {
       this.#readBody(exchange, route, connection, target, query.value);
     }
+  }
+
+  /** undefined: it is admitted and has its place in the gate. */
+  #judgeLoad(exchange: Exchange, kind: RequestClass, adds: boolean): Rejection | undefined {
+    const { admission, gates } = this.#edge;
+    const refusal = admission.refusal(kind, adds, exchange.request.socket);
+    if (refusal !== undefined) return refusal;
+    const gate = gates[kind];
+    return exchange.enter(gate) ? undefined : admission.crowded(kind, gate.limit);
   }
 
   #judgeHost(request: IncomingMessage, target: Target): Rejection | undefined {

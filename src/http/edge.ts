@@ -1,10 +1,12 @@
 /** What every request can reach: the sidecar behind the edge, and what the edge shares itself. */
+import type { Admission } from '../admission/admission.ts';
+import type { RequestClass } from '../admission/classes.ts';
 import type { FeedFact, FeedPort, Service } from '../engine/service.ts';
 import type { CloudEvent } from '../events/cloud-event.ts';
 import type { ByteBudget, Gate } from './gate.ts';
 import type { Log } from './log.ts';
 import type { Operations } from './operations.ts';
-import type { HttpOptions, RequestClass } from './options.ts';
+import type { HttpOptions } from './options.ts';
 import type { Watchers } from './watchers.ts';
 
 /** undefined: a fact that is not told as an event. */
@@ -14,6 +16,7 @@ export interface Edge {
   readonly service: Service;
   readonly feed: FeedPort;
   readonly operations: Operations;
+  readonly admission: Admission;
   readonly options: HttpOptions;
   readonly log: Log;
   readonly gates: Readonly<Record<RequestClass, Gate>>;

@@ -3,6 +3,7 @@
  * it happens once, and what is given back then: the place in the gate, the bytes of the body.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { RequestClass } from '../admission/classes.ts';
 import type { Command, ReplyOf } from '../core/command.ts';
 import { isRefusal } from '../core/refusal.ts';
 import type { IdempotencyRequest } from '../engine/service.ts';
@@ -11,7 +12,7 @@ import type { Connection } from './connections.ts';
 import { encodeDocument, type Format, mediaTypeOf } from './content.ts';
 import type { Edge } from './edge.ts';
 import type { Gate } from './gate.ts';
-import { problemHeaders, problemOf } from './problem.ts';
+import { problemHeaders, problemOf, saysWhen } from './problem.ts';
 import type { Route } from './route.ts';
 
 /** Smaller replies fit the room every connection has anyway. */
@@ -82,6 +83,7 @@ export class Exchange {
     respond: (reply: ReplyOf[C['op']]) => void,
     refused: (rejection: Rejection) => void = this.#refuseIt,
   ): void {
+    if (this.edge.admission.hasNamespaceQuotas && !this.#isWithinQuota(command)) return;
     this.#cursor = this.edge.feed.cursor;
     this.edge.service.submit(
       command,
@@ -97,6 +99,23 @@ export class Exchange {
     );
   }
 
+  /** false: it was refused. */
+  #isWithinQuota(command: Command): boolean {
+    // What the body said; the path had none.
+    if ('namespace' in command && command.namespace !== undefined) this.namespace = command.namespace;
+    const refusal = this.edge.admission.quotaRefusal(this.#class, command);
+    if (refusal === undefined) return true;
+    this.namespace = refusal.namespace;
+    this.refuseInTime(refusal);
+    return false;
+  }
+
+  /** Whoever has no class of its own is judged by nobody. */
+  get #class(): RequestClass {
+    const kind = this.route?.class;
+    return kind === undefined || kind === 'health' ? 'renew' : kind;
+  }
+
   readonly #refuseIt = (rejection: Rejection): void => this.refuse(rejection);
 
   /** `headers` are names and values in turn, without the length, which is added. */
@@ -107,6 +126,7 @@ export class Exchange {
     // Announced but not asked for: the client may or may not send it, so nothing can follow it.
     const unasked = this.request.headers.expect !== undefined && !this.request.readableEnded;
     if (this.edge.draining || this.#isLast || unasked) headers.push('Connection', 'close');
+    this.#announcePressure(headers);
     if (body !== undefined) headers.push('Content-Length', String(body.length));
     // Before anything is given up: should a header be refused, a fault can still be answered.
     response.writeHead(status, headers);
@@ -134,9 +154,28 @@ export class Exchange {
 
   /** `headers` beside those every problem has. */
   refuse(rejection: Rejection, headers: readonly string[] = []): void {
-    const problem = problemOf(rejection);
+    const { admission } = this.edge;
+    const problem = problemOf(rejection, (code) => admission.retryAfterMs(code));
     const body = Buffer.from(JSON.stringify(problem));
-    this.send(problem.status, [...problemHeaders(problem), ...headers], body);
+    const all = [...problemHeaders(problem), ...headers];
+    if (saysWhen(problem)) {
+      all.push(...admission.rateLimitFields(this.#class, this.namespace, this.request.socket));
+    }
+    this.send(problem.status, all, body);
+  }
+
+  /**
+   * Refuses for load or quota: now, or later where the connection does not heed what it is told.
+   * Nothing is kept for it meanwhile but the request itself.
+   */
+  refuseInTime(rejection: Rejection): void {
+    const { retryAfterMs = this.edge.admission.retryAfterMs(rejection.refused) } = rejection;
+    const settled = { ...rejection, retryAfterMs };
+    // A renewal that finds no place is told at once: it has its deadline to think of.
+    if (this.#class === 'renew') return this.refuse(settled);
+    this.#leaveGate();
+    this.body = NO_BODY;
+    this.edge.admission.pace(this.request.socket, settled, () => this.refuse(settled));
   }
 
   /** Refuses, and ends the connection: what follows on it cannot be told apart any more. */
@@ -158,11 +197,17 @@ export class Exchange {
 
   /** For a reply that goes on: the head is sent, the rest is the caller's. */
   sendHead(status: number, headers: string[]): void {
+    this.#announcePressure(headers);
     this.response.writeHead(status, headers);
     this.#leaveGate();
     this.#answered = true;
     const connection = this.#connection;
     if (connection !== undefined) this.response.once('close', () => connection.pending--);
+  }
+
+  #announcePressure(headers: string[]): void {
+    const { pressureField } = this.edge.admission;
+    if (pressureField !== undefined) headers.push('Leasehold-Pressure', pressureField);
   }
 
   #finish(): void {

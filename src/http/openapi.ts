@@ -4,6 +4,7 @@ import * as z from 'zod';
 import { NAMESPACE_NAME } from '../core/namespaces.ts';
 import { ERRORS, type ErrorCode } from '../errors.ts';
 import type { HttpOptions } from './options.ts';
+import { saysWhen } from './problem.ts';
 import type { ReplyHeader, ReplySpec, RequestHeader, Route } from './route.ts';
 import { problemsOf } from './route-problems.ts';
 import { bytesOut, problemDocument } from './schemas.ts';
@@ -35,6 +36,34 @@ const REPLY_HEADERS: Readonly<Record<ReplyHeader, Json>> = {
     schema: text,
   },
 };
+
+/** Headers that any reply may have, each described once. */
+const SHARED_HEADERS: Readonly<Record<string, Json>> = {
+  'Leasehold-Pressure': {
+    description:
+      'While the level is not nominal: how full the fullest bounded thing is, as ' +
+      'level=high; source=outbox; fill=0.83. Levels: elevated (nothing is refused yet), high ' +
+      '(grants, listings), critical (writes too). Sources: outbox, ledger, journal, memory, loop.',
+    schema: text,
+  },
+  'Retry-After': {
+    description: 'Whole seconds, with a chance in them: not everybody is told the same.',
+    schema: { type: 'integer', minimum: 1 },
+  },
+  'RateLimit-Policy': {
+    description:
+      'The quotas that count this request (draft-ietf-httpapi-ratelimit-headers-10), where there ' +
+      'are any: caller, grants, puts; q is the burst, w the seconds that filling it takes.',
+    schema: text,
+  },
+  RateLimit: {
+    description: 'How they stand: r requests are left now, and in t seconds there are more.',
+    schema: text,
+  },
+};
+const ON_EVERY_REPLY = ['Leasehold-Pressure'];
+/** On a 429 or a 503. */
+const WHEN_TO_RETRY = ['Retry-After', 'RateLimit-Policy', 'RateLimit'];
 
 const REQUEST_HEADERS: Readonly<Record<RequestHeader, string>> = {
   'If-Match': '* or a list of entity tags, one of which must be current.',
@@ -116,7 +145,7 @@ export function openApi(routes: readonly Route[], options: HttpOptions): object 
     },
     servers: [{ url: '/' }],
     paths,
-    components: { schemas: components.schemas },
+    components: { schemas: components.schemas, headers: SHARED_HEADERS },
   };
 }
 
@@ -170,13 +199,16 @@ function bodyOf(route: Route, components: Components): Json | undefined {
   return { required, content: documentContent(components.reference(route.body, 'input')) };
 }
 
-function headersOf(names: readonly ReplyHeader[]): Json {
-  if (names.length === 0) return {};
-  return { headers: Object.fromEntries(names.map((name) => [name, REPLY_HEADERS[name]])) };
+function headersOf(names: readonly ReplyHeader[], shared: readonly string[] = []): Json {
+  const all = [...ON_EVERY_REPLY, ...shared];
+  return {
+    ...Object.fromEntries(names.map((name) => [name, REPLY_HEADERS[name]])),
+    ...Object.fromEntries(all.map((name) => [name, { $ref: `#/components/headers/${name}` }])),
+  };
 }
 
 function replyOf(route: Route, reply: ReplySpec, components: Components): Json {
-  const head = { description: reply.description, ...headersOf(reply.headers ?? []) };
+  const head = { description: reply.description, headers: headersOf(reply.headers ?? []) };
   if (route.method === 'HEAD') return head;
   if (reply.document !== undefined) {
     return { ...head, content: documentContent(components.reference(reply.document, 'output')) };
@@ -195,14 +227,13 @@ function problemReplies(route: Route, components: Components): Json {
   }
   const replies: Record<string, unknown> = {};
   for (const [status, codes] of byStatus) {
-    const retry = status === 429 || status === 503;
     const schema = { allOf: [problem, { properties: { code: { enum: codes } } }] };
     replies[status] = {
       description: `${STATUS_CODES[status]}: ${codes.join(', ')}`,
-      headers: {
-        ...(status < 500 ? headersOf(route.problemHeaders ?? [])['headers'] ?? {} : {}),
-        ...(retry ? { 'Retry-After': { description: 'Whole seconds.', schema: { type: 'integer' } } } : {}),
-      },
+      headers: headersOf(
+        status < 500 ? (route.problemHeaders ?? []) : [],
+        saysWhen({ status }) ? WHEN_TO_RETRY : [],
+      ),
       ...(route.method === 'HEAD' ? {} : { content: { 'application/problem+json': { schema } } }),
     };
   }

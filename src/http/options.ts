@@ -1,10 +1,5 @@
 /** What the HTTP edge is told at start: bounds and timeouts, each with what happens beyond it. */
-
-/**
- * What kind of work a request is. Classes do not borrow from each other: a flood of grants must
- * not keep a renewal waiting, because a refused renewal turns load into a storm of endings.
- */
-export type RequestClass = 'renew' | 'read' | 'put' | 'grant' | 'list';
+import type { RequestClass } from '../admission/classes.ts';
 
 export interface HttpOptions {
   /** Shown in the OpenAPI document. */
@@ -16,7 +11,10 @@ export interface HttpOptions {
   readonly keepAliveMs: number;
   /** Open connections; further ones are closed at once. */
   readonly connections: number;
-  /** Beyond it 503 `under-pressure`, by class. */
+  /**
+   * Beyond it 503 `under-pressure`, by class. Classes do not borrow from each other, so that what
+   * is kept for renewals and releases stays theirs in any flood.
+   */
   readonly requestsInFlight: Readonly<Record<RequestClass, number>>;
   /** Request line and headers together; 431 beyond. Half of it for the target alone; 414 beyond. */
   readonly headerBytes: number;

@@ -21,17 +21,26 @@ export interface Problem {
   readonly retryAfterMs?: number;
 }
 
+/** Milliseconds after which an error may be over that does not say so itself. */
+export type Estimate = (code: ErrorCode) => number;
+
+/** Where nothing is known of the load: on a connection that speaks no HTTP, within a batch. */
+const usual: Estimate = (code) =>
+  code === 'under-pressure' ? RETRY_AFTER_LOAD_MS : RETRY_AFTER_MS;
+
 /** Only 429 and 503 must say when to come back; others may. */
-function retryAfterOf(rejection: Rejection): number | undefined {
-  if (rejection.retryAfterMs !== undefined) return Math.ceil(rejection.retryAfterMs);
-  const { status } = ERRORS[rejection.refused];
-  if (status !== 429 && status !== 503) return undefined;
-  return rejection.refused === 'under-pressure' ? RETRY_AFTER_LOAD_MS : RETRY_AFTER_MS;
+export function saysWhen({ status }: { readonly status: number }): boolean {
+  return status === 429 || status === 503;
 }
 
-export function problemOf(rejection: Rejection): Problem {
+function retryAfterOf(rejection: Rejection, estimate: Estimate): number | undefined {
+  if (rejection.retryAfterMs !== undefined) return Math.ceil(rejection.retryAfterMs);
+  return saysWhen(ERRORS[rejection.refused]) ? estimate(rejection.refused) : undefined;
+}
+
+export function problemOf(rejection: Rejection, estimate: Estimate = usual): Problem {
   const { status, title, retryable } = ERRORS[rejection.refused];
-  const retryAfterMs = retryAfterOf(rejection);
+  const retryAfterMs = retryAfterOf(rejection, estimate);
   const standard = {
     type: `urn:leasehold:problem:${rejection.refused}`,
     title,
@@ -50,7 +59,7 @@ export function problemOf(rejection: Rejection): Problem {
 /** Headers beside the length; `Retry-After` counts in whole seconds, so it is rounded up. */
 export function problemHeaders(problem: Problem): string[] {
   const headers = ['Content-Type', 'application/problem+json'];
-  if (problem.retryAfterMs !== undefined && (problem.status === 429 || problem.status === 503)) {
+  if (problem.retryAfterMs !== undefined && saysWhen(problem)) {
     headers.push('Retry-After', String(Math.max(1, Math.ceil(problem.retryAfterMs / 1000))));
   }
   return headers;

@@ -14,6 +14,7 @@ export function problemsOf(route: Route): readonly ErrorCode[] {
   add('headers-too-large', 'uri-too-long', 'host-refused', 'request-timeout', 'invalid-request');
   add('unknown-field', 'internal');
   if (route.class !== 'health') add('under-pressure');
+  if (route.class === 'put' || route.class === 'grant') add('quota-exceeded');
   if (route.whileRecovering !== true) add('recovering');
   if (route.answersDocument) add('not-acceptable');
   if (route.path.includes('{namespace}')) add('namespace-not-found');

@@ -4,9 +4,9 @@
  * what is documented is what is done.
  */
 import type * as z from 'zod';
+import type { RequestClass } from '../admission/classes.ts';
 import type { ErrorCode } from '../errors.ts';
 import type { Exchange } from './exchange.ts';
-import type { RequestClass } from './options.ts';
 
 export type Method = 'GET' | 'HEAD' | 'PUT' | 'POST' | 'DELETE';
 

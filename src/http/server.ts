@@ -7,6 +7,8 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { once } from 'node:events';
 import { connect, type AddressInfo } from 'node:net';
 import { lstat, unlink } from 'node:fs/promises';
+import type { Admission } from '../admission/admission.ts';
+import { unlimitedAdmission } from '../admission/unlimited.ts';
 import type { FeedPort, Service } from '../engine/service.ts';
 import { Connections, SWEEP_MS } from './connections.ts';
 import { Dispatch } from './dispatch.ts';
@@ -26,6 +28,8 @@ export interface HttpServerParts {
   readonly service: Service;
   readonly feed: FeedPort;
   readonly operations: Operations;
+  /** Absent: everybody is let in. */
+  readonly admission?: Admission;
   readonly eventOf: EventOf;
   readonly options: HttpOptions;
   readonly log: Log;
@@ -60,10 +64,12 @@ class NodeHttpServer implements HttpServer {
   #sweep: NodeJS.Timeout | undefined;
   readonly handler: HttpServer['handler'];
 
-  constructor({ service, feed, operations, eventOf, options, log }: HttpServerParts) {
+  constructor(parts: HttpServerParts) {
+    const { service, feed, operations, eventOf, options, log } = parts;
+    const admission = parts.admission ?? unlimitedAdmission();
     const { requestsInFlight } = options;
     this.#edge = {
-      service, feed, operations, options, log,
+      service, feed, operations, admission, options, log,
       gates: {
         renew: new Gate(requestsInFlight.renew),
         read: new Gate(requestsInFlight.read),
@@ -145,6 +151,7 @@ class NodeHttpServer implements HttpServer {
   async drain(graceMs: number): Promise<void> {
     this.#edge.draining = true;
     this.#edge.watchers.closeAll();
+    this.#edge.admission.letGo();
     const closed = this.#listeners.splice(0).map((server) => {
       const gone = once(server, 'close');
       server.close();

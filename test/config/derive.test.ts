@@ -4,6 +4,7 @@ import { slabLimit } from '../../src/core/tables.ts';
 import { COSTS, load, MACHINE, told } from './loading.ts';
 
 const MEBIBYTE = 1024 ** 2;
+const BUS = { LEASEHOLD_BUS_URL: 'nats://nats', LEASEHOLD_MEMORY_LIMIT_MB: '8192' };
 
 describe('the worst case of memory', () => {
   test('is a sum whose lines can be checked by hand', () => {
@@ -103,6 +104,62 @@ describe('the worst case of memory', () => {
     for (const yaml of grown) {
       expect(worstCase(load(yaml, ledger), COSTS).bytes, yaml).toBeGreaterThan(base);
     }
+  });
+
+  test('counts what a bus needs, and nothing of it without one', () => {
+    const busLines = [
+      'endings for the bus', 'index of those endings', 'other events for the bus',
+      'index of those events', 'acknowledged endings, kept', 'chunks of the outbox begun',
+      'messages on their way to the bus',
+    ];
+    const lineOf = (yaml: string, environment = {}) => {
+      const { lines } = worstCase(load(yaml, environment), COSTS);
+      return (what: string) => lines.find((line) => line.what === what);
+    };
+    const without = lineOf('namespaces: { a: { events: { values: full } } }');
+    for (const what of [...busLines, 'values in those messages']) {
+      expect(without(what), what).toMatchObject({ bytes: 0 });
+    }
+    const withOne = lineOf('', BUS);
+    for (const what of busLines) expect(withOne(what)?.bytes, what).toBeGreaterThan(0);
+    expect(withOne('endings for the bus')?.bytes).toBe(250_000 * 320 * 1.01);
+    expect(withOne('values in those messages')?.bytes).toBe(0);
+    // A key of control characters twice, at six bytes each, and two holders likewise.
+    expect(withOne('messages on their way to the bus')).toMatchObject({
+      count: 2 * 1024, bytesEach: 2048 + 2 * 6 * 512 + 2 * 6 * 256,
+    });
+    const hashed = lineOf('namespaces: { a: { events: { values: hash } } }', BUS);
+    expect(hashed('other events for the bus')?.bytes).toBe(32 * MEBIBYTE);
+    expect(hashed('values in those messages')?.bytes).toBe(0);
+    const whole = lineOf('namespaces: { a: { events: { values: full } } }\nbus: { payloadBytes: 2Mi }', BUS);
+    const values = whole('values in those messages')!.bytes;
+    // No more than the outbox holds: in base64, once as text and once as bytes.
+    expect(values).toBe(Math.ceil((2 * 4 * 16 * MEBIBYTE) / 3));
+  });
+
+  test('grows with every bound of the bus and of admission that costs memory', () => {
+    const base = worstCase(load('', BUS), COSTS).bytes;
+    const grown = [
+      'limits: { outbox: { endings: 250001 } }',
+      'limits: { outbox: { endings: 200000, endingBytes: 100Mi } }',
+      'limits: { outbox: { events: 65537 } }',
+      'limits: { outbox: { eventBytes: 17Mi } }',
+      'limits: { outbox: { keptBytes: 17Mi } }',
+      'limits: { keyBytes: 513 }',
+      'bus: { window: 1025 }',
+      'namespaces: { default: { events: { values: hash } } }',
+      'namespaces: { default: { events: { values: full } } }\nbus: { payloadBytes: 2Mi }',
+      'admission: { heldRefusals: 4097 }',
+      'callerQuota: { requestsPerS: 1 }',
+    ];
+    for (const yaml of grown) {
+      expect(worstCase(load(yaml, BUS), COSTS).bytes, yaml).toBeGreaterThan(base);
+    }
+  });
+
+  test('counts no more refusals held back than there are connections', () => {
+    const { lines } = worstCase(load('limits: { connections: 10 }'), COSTS);
+    expect(lines.find(({ what }) => what === 'refusals held back')?.count).toBe(10);
   });
 
   test('above the limit the configuration is refused, with the largest parts', () => {

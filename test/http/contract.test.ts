@@ -73,6 +73,11 @@ function note(route: Route, status: number, code: string | undefined): void {
   statuses.add(code === undefined ? `${status}` : `${status} ${code}`);
 }
 
+/** While nothing is full and nobody has a quota, no reply has any of these. */
+function hasNoLoad({ headers }: Answer): boolean {
+  return ['leasehold-pressure', 'ratelimit', 'ratelimit-policy'].every((name) => headers[name] === undefined);
+}
+
 /** Holds a reply against the route's documentation and remembers that it was seen. */
 function record(operation: string, answer: Answer): Answer {
   const route = routeOf(operation);
@@ -91,7 +96,9 @@ function record(operation: string, answer: Answer): Answer {
     note(route, answer.status, undefined);
     if (route.method !== 'HEAD') reply.document?.parse(answer.json);
     const documented = (reply.headers ?? []).map((name) => name.toLowerCase());
-    const ours = Object.keys(answer.headers).filter((name) => /^(leasehold-|etag$|location$)/.test(name));
+    const ours = Object.keys(answer.headers).filter(
+      (name) => /^(leasehold-|etag$|location$)/.test(name) && name !== 'leasehold-pressure',
+    );
     // A write's context says nothing new where concurrent values are not kept.
     const due = documented.filter((name) => name !== 'leasehold-context' || ours.includes(name));
     expect(ours.sort()).toEqual(due.sort());
@@ -187,6 +194,24 @@ describe.each(routes.map((route) => [`${route.method} ${route.path}`, route] as 
   testIf(operation !== 'watch', 'answers its sample as documented', async () => {
     const answer = await send(operation);
     expect(answer.status).toBeLessThan(300);
+    expect(hasNoLoad(answer)).toBe(true);
+  });
+  testIf(operation !== 'watch', 'tells of pressure on its sample and on a refusal', async () => {
+    const press = ({ pressure }: Edge) => pressure.fill('ledger', 0.6);
+    const field = 'level=elevated; source=ledger; fill=0.6';
+    const { status, headers } = await send(operation, {}, press);
+    expect([status < 300, headers['leasehold-pressure']]).toEqual([true, field]);
+    const refused = await send(operation, { url: withQuery('zzz=1') }, press);
+    expect([refused.status, refused.headers['leasehold-pressure']]).toEqual([400, field]);
+  });
+  testIf(problems.includes('quota-exceeded'), 'refuses a caller beyond its quota', async () => {
+    const where = edge({ admission: { quotas: { caller: { requestsPerS: 1, burst: 1, callers: 4 } } } });
+    edges.push(where);
+    await askSample(where, operation, {});
+    const refused = askSample(where, operation, {}).then((each) => record(operation, each));
+    await expectCode('quota-exceeded', refused);
+    const { headers } = await refused;
+    expect([headers['ratelimit-policy'], headers['ratelimit']]).toEqual(['"caller";q=1;w=1', '"caller";r=0;t=1']);
   });
   test('refuses a query it does not know', () =>
     expectCode('unknown-field', send(operation, { url: withQuery('zzz=1') })));
@@ -452,11 +477,28 @@ describe('the contract as a whole', () => {
     expect(listed.sort()).toEqual(routes.map(({ method, path }) => `${method} ${path}`).sort());
   });
 
+  test('every reply tells of pressure, and every 429 and 503 of when to come back', async () => {
+    const { json } = await main.edge.ask('GET', '/openapi.json');
+    const paths = Object.values(json.paths as Record<string, Record<string, object>>);
+    const operations = paths.flatMap((methods) => Object.values(methods)) as {
+      readonly responses: Readonly<Record<string, { readonly headers: object }>>;
+    }[];
+    const retry = ['Retry-After', 'RateLimit-Policy', 'RateLimit'];
+    for (const { responses } of operations) {
+      for (const [status, { headers }] of Object.entries(responses)) {
+        const names = Object.keys(headers);
+        expect(names).toContain('Leasehold-Pressure');
+        const saysWhen = status === '429' || status === '503';
+        expect(names.filter((name) => retry.includes(name))).toEqual(saysWhen ? retry : []);
+      }
+    }
+  });
+
   test('every reference of the OpenAPI document leads somewhere', async () => {
     const { text, json } = await main.edge.ask('GET', '/openapi.json');
-    const references = [...text.matchAll(/"\$ref":"#\/components\/schemas\/(\w+)"/g)].map(([, name]) => name!);
+    const references = [...text.matchAll(/"\$ref":"#\/components\/(\w+)\/([\w-]+)"/g)];
     expect(references.length).toBeGreaterThan(10);
-    for (const name of references) expect(json.components.schemas).toHaveProperty(name);
+    for (const [, kind, name] of references) expect(json.components[kind!]).toHaveProperty(name!);
     expect(text).not.toContain('$defs');
   });
 });

@@ -13,6 +13,7 @@ import { cloudEvent, type EventContract } from '../../src/events/cloud-event.ts'
 import type { Operations, Readiness } from '../../src/http/operations.ts';
 import type { HttpOptions } from '../../src/http/options.ts';
 import { createHttpServer } from '../../src/http/server.ts';
+import { world as admissionWorld, type WorldChanges } from '../admission/world.ts';
 import { HeldJournal } from '../engine/held-journal.ts';
 
 export const ACTOR = '00000000000000aa';
@@ -117,6 +118,7 @@ export interface EdgeChanges {
   readonly options?: Partial<HttpOptions>;
   readonly feedFacts?: number;
   readonly promptJournal?: boolean;
+  readonly admission?: WorldChanges;
   /** What stands between the edge and the engine. */
   readonly wrap?: (service: Service) => Service;
 }
@@ -186,10 +188,12 @@ export function edge(changes: EdgeChanges = {}) {
     logged.push({ fields, message });
   };
   const interposed = new Interposed(engine);
+  const pressure = admissionWorld(changes.admission);
   const http = createHttpServer({
     service: changes.wrap?.(interposed) ?? interposed,
     feed,
     operations,
+    admission: pressure.admission,
     eventOf: ({ fact, actor, sequence }) =>
       cloudEvent(
         fact,
@@ -228,11 +232,12 @@ export function edge(changes: EdgeChanges = {}) {
   };
   const stop = async (): Promise<void> => {
     await http.drain(0);
+    pressure.admission.close();
     await engine.stop();
   };
   return {
     ask, advance, clocks, core, engine, failures, feed, http, interposed, journal, logged,
-    operations, stop,
+    operations, pressure, stop,
   };
 }
 

@@ -1,85 +1,13 @@
-/**
- * The one thing the tests need that npm cannot bring: a `redis-server`. It is looked for on the
- * PATH; where it is missing and this process may install it (root, apt), it does; otherwise the
- * error says what to install. Nothing is skipped for want of it.
- */
-import { spawn } from 'node:child_process';
-import { accessSync, constants } from 'node:fs';
-import { delimiter, join } from 'node:path';
+/** The `redis-server` of the tests. */
+import { type Machine, requireServer, thisMachine } from './require-server.ts';
 
-const BINARY = 'redis-server';
-const INSTALL_MAX_MS = 300_000;
-/** For another package manager that is at work. */
-const WAITING = ['-o', 'DPkg::Lock::Timeout=120'];
-/** Keeps the package from starting its own server: the tests start theirs. */
-const QUIETLY = { DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' };
-
-/** Where `name` is on the PATH; undefined when nowhere. */
-export function onPath(name: string, path = process.env['PATH'] ?? ''): string | undefined {
-  return path
-    .split(delimiter)
-    .filter((directory) => directory !== '')
-    .map((directory) => join(directory, name))
-    .find((file) => {
-      try {
-        accessSync(file, constants.X_OK);
-        return true;
-      } catch {
-        return false;
-      }
-    });
-}
-
-/** What the set-up asks of the machine; tests hand in another machine. */
-export interface Machine {
-  find(name: string): string | undefined;
-  readonly isRoot: boolean;
-  /** Resolves with the exit code. */
-  run(command: string, args: readonly string[]): Promise<number>;
-  say(line: string): void;
-}
-
-function thisMachine(): Machine {
-  return {
-    find: onPath,
-    isRoot: process.getuid?.() === 0,
-    run(command, args) {
-      const child = spawn(command, args, {
-        env: { ...process.env, ...QUIETLY },
-        // What apt says is progress, not result.
-        stdio: ['ignore', process.stderr, process.stderr],
-        timeout: INSTALL_MAX_MS,
-      });
-      return new Promise((resolve, reject) => {
-        child.on('error', reject);
-        child.on('exit', (code) => resolve(code ?? 1));
-      });
-    },
-    say: (line) => {
-      process.stderr.write(`${line}\n`);
-    },
-  };
-}
+export { onPath } from './require-server.ts';
 
 /**
  * The path of `redis-server`, installed first if need be.
  *
  * @throws Error with one line that says what to install
  */
-export async function requireRedis(machine: Machine = thisMachine()): Promise<string> {
-  const found = machine.find(BINARY);
-  if (found !== undefined) return found;
-  const apt = machine.find('apt-get');
-  if (machine.isRoot && apt !== undefined) {
-    machine.say(`set-up: ${BINARY} is not on the PATH; installing it with apt-get`);
-    // The lists of a fresh machine are empty, those of an old one out of date.
-    await machine.run(apt, ['-q', 'update']);
-    await machine.run(apt, ['-qy', ...WAITING, 'install', '--no-install-recommends', BINARY]);
-    const installed = machine.find(BINARY);
-    if (installed !== undefined) return installed;
-  }
-  throw new Error(
-    `The tests need ${BINARY} (7.0 or newer) on the PATH; install it, for instance with ` +
-      '`sudo apt-get install redis-server` or `brew install redis`.',
-  );
+export function requireRedis(machine: Machine = thisMachine()): Promise<string> {
+  return requireServer({ binary: 'redis-server', since: '7.0', formula: 'redis' }, machine);
 }

@@ -1,6 +1,7 @@
 /** The feed as server-sent events. */
 import * as z from 'zod';
 import { reject } from '../../errors.ts';
+import { ALL_NAMES } from '../../events/event-types.ts';
 import { preferred } from '../content.ts';
 import { defineRoute, type Route } from '../route.ts';
 import { leaseRef, namespaceName } from '../schemas.ts';
@@ -8,13 +9,8 @@ import { leaseRef, namespaceName } from '../schemas.ts';
 const EVENT_STREAM = 'text/event-stream';
 const CURSOR = /^[0-9a-f]{16}\.\d{1,16}$/;
 
-/** Every event there is or will be: clients may ask for those of parts that are not here yet. */
-const NAMES = [
-  'lease.granted', 'lease.renewed', 'lease.transferred', 'lease.adopted', 'lease.ended',
-  'entry.created', 'entry.updated', 'entry.reverted', 'entry.conflict', 'entry.ended',
-  'claim.acquired', 'claim.jeopardy', 'claim.safe', 'claim.ended',
-  'pressure.changed', 'reconcile.repaired', 'source.closed',
-] as const;
+/** Of parts that are not here yet, too: clients may ask for them. */
+const NAMES: readonly string[] = ALL_NAMES;
 
 function namesOf(text: string): string[] {
   return text
@@ -29,7 +25,7 @@ const query = z.strictObject({
   types: z
     .string()
     .refine(
-      (text) => text !== '' && namesOf(text).every((name) => (NAMES as readonly string[]).includes(name)),
+      (text) => text !== '' && namesOf(text).every((name) => NAMES.includes(name)),
       `must be a list from ${NAMES.join(', ')}, or full event types`,
     )
     .exactOptional()

@@ -41,7 +41,8 @@ export const operationRoutes: readonly Route[] = [
   defineRoute({
     method: 'GET',
     path: '/v1/status',
-    class: 'list',
+    // Who looks at it under pressure is who can do something about it.
+    class: 'read',
     operation: 'status',
     summary: 'Everything about this sidecar on one page',
     replies: {

@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { type Machine, requireRedis } from './require-redis.ts';
+import { requireNats } from './require-nats.ts';
+import { requireRedis } from './require-redis.ts';
+import type { Machine } from './require-server.ts';
 
 /** A machine with these programs, on which installing works or does not. */
 function machine(programs: readonly string[], isRoot: boolean, installs = true) {
@@ -19,21 +21,26 @@ function machine(programs: readonly string[], isRoot: boolean, installs = true) 
   return { mine, ran, said };
 }
 
-const ONE_LINE = /^The tests need redis-server [^\n]*apt-get install redis-server[^\n]*$/;
+describe.each([
+  { binary: 'redis-server', require: requireRedis },
+  { binary: 'nats-server', require: requireNats },
+])('the set-up of the tests, for $binary', ({ binary, require }) => {
+  const oneLine = new RegExp(
+    `^The tests need ${binary} [^\\n]*apt-get install ${binary}[^\\n]*$`,
+  );
 
-describe('the set-up of the tests', () => {
-  it('takes the redis-server that is there', async () => {
-    const { mine, ran, said } = machine(['redis-server', 'apt-get'], true);
-    await expect(requireRedis(mine)).resolves.toBe('/bin/redis-server');
+  it('takes the one that is there', async () => {
+    const { mine, ran, said } = machine([binary, 'apt-get'], true);
+    await expect(require(mine)).resolves.toBe(`/bin/${binary}`);
     expect([ran, said]).toEqual([[], []]);
   });
 
   it('installs a missing one when it may, and says so', async () => {
     const { mine, ran, said } = machine(['apt-get'], true);
-    await expect(requireRedis(mine)).resolves.toBe('/bin/redis-server');
+    await expect(require(mine)).resolves.toBe(`/bin/${binary}`);
     expect(ran).toEqual([
       expect.stringMatching(/^\/bin\/apt-get .*\bupdate$/),
-      expect.stringMatching(/^\/bin\/apt-get -qy .*\binstall .*\bredis-server$/),
+      expect.stringMatching(new RegExp(`^/bin/apt-get -qy .*\\binstall .*\\b${binary}$`)),
     ]);
     expect(said).toHaveLength(1);
   });
@@ -42,7 +49,7 @@ describe('the set-up of the tests', () => {
     const worlds = [
       machine(['apt-get'], false), machine([], true), machine(['apt-get'], true, false),
     ];
-    for (const { mine } of worlds) await expect(requireRedis(mine)).rejects.toThrow(ONE_LINE);
+    for (const { mine } of worlds) await expect(require(mine)).rejects.toThrow(oneLine);
     expect(worlds.slice(0, 2).map(({ ran }) => ran)).toEqual([[], []]);
   });
 });

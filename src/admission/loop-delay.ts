@@ -1,0 +1,49 @@
+/**
+ * How long requests wait for their turn of the event loop. Whoever comes while the loop is busy is
+ * seen in its next turn, and answered in the course of it: so the wait is about the length of one
+ * turn, and the mean turn is what the loop was busy, divided by how often it went round. Both are
+ * counted by the loop itself, so reading them ten times a second costs nothing, where a timer that
+ * measures its own lateness would have to fire every few milliseconds to see as much.
+ *
+ * One long turn is no queue: a collection, or a page of a thousand entries, is over when it shows.
+ * A queue stands, so of two windows in succession the smaller mean counts (the idea of CoDel: the
+ * least delay of an interval, Nichols & Jacobson 2012). The time in the queue, rather than that of
+ * the answer, as in DAGOR (Zhou et al., SoCC 2018): a slow disk is no reason to refuse reads.
+ */
+import { performance } from 'node:perf_hooks';
+
+/** Counted since the process began. */
+export interface LoopReading {
+  /** Milliseconds in which the loop did something. */
+  readonly activeMs: number;
+  readonly turns: number;
+}
+
+/** The loop of this process. */
+export function readLoop(): LoopReading {
+  const { active } = performance.eventLoopUtilization();
+  return { activeMs: active, turns: performance.nodeTiming.uvMetricsInfo.loopCount };
+}
+
+export class LoopDelay {
+  readonly #read: () => LoopReading;
+  #last: LoopReading;
+  #lastTurnMs = 0;
+  /** Milliseconds that a request waits while the queue stands; 0 while none does. */
+  standingMs = 0;
+
+  constructor(read: () => LoopReading) {
+    this.#read = read;
+    this.#last = read();
+  }
+
+  /** Ends a window. */
+  sample(): void {
+    const { activeMs, turns } = this.#read();
+    // The window is at most one turn that is not counted yet.
+    const turnMs = (activeMs - this.#last.activeMs) / Math.max(1, turns - this.#last.turns);
+    this.standingMs = Math.min(turnMs, this.#lastTurnMs);
+    this.#lastTurnMs = turnMs;
+    this.#last = { activeMs, turns };
+  }
+}
