@@ -11,8 +11,8 @@ export interface Sample {
 }
 
 export interface OverloadRun {
-  /** The most that was done a second, and on how many connections. */
-  readonly peak: { readonly perS: number; readonly connections: number };
+  /** The most that was done a second, on how many connections, and the same once more at the end. */
+  readonly peak: { readonly perS: number; readonly connections: number; readonly again: number };
   /** Processor time of the sidecar for a request of each class alone. */
   readonly costUs: PerClass<number>;
   readonly half: PhaseReport;
@@ -41,6 +41,7 @@ export function rowsOf(run: OverloadRun): Row[] {
       unit: '/s',
       note: `${peak.connections} connections; µs of processor: ${listed((kind) => run.costUs[kind].toFixed(0))}`,
     },
+    { what: 'control: the same once more, after the silence', value: peak.again / peak.perS, unit: '×' },
     {
       what: 'what fell due, over the peak',
       value: dueRatio,

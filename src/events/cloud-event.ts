@@ -10,8 +10,7 @@ import { hash } from 'node:crypto';
 import { dotText } from '../core/dot.ts';
 import type { Dot, Fact } from '../core/fact.ts';
 import { murmur3 } from '../core/placement.ts';
-import type { StreamName } from './bus.ts';
-import { type EventName, isEnding, isOfProcess, streamOf } from './event-types.ts';
+import { type EventName, isEnding, isOfProcess } from './event-types.ts';
 import { NO_NAMESPACE } from './subject.ts';
 
 /** What a namespace lets out. */
@@ -89,12 +88,6 @@ function isTold(name: EventName, { events: { publish } }: EventContract): boolea
   return publish === 'all' || isEnding(name) || publish.includes(name) || isOfProcess(name);
 }
 
-/** The stream a fact goes to; undefined: it is no event, or its namespace does not tell it. */
-export function streamOfFact(fact: Fact, contract: EventContract): StreamName | undefined {
-  const name = eventName(fact);
-  return name !== undefined && isTold(name, contract) ? streamOf(name) : undefined;
-}
-
 /** The event of `fact`, or undefined when it is none or its namespace does not tell it. */
 export function cloudEvent(
   fact: Fact,
@@ -145,9 +138,9 @@ const SECONDS_KEPT = 8;
 const keptSeconds: number[] = new Array(SECONDS_KEPT).fill(Number.NaN);
 const keptTexts: string[] = new Array(SECONDS_KEPT).fill('');
 
-/** RFC 3339 with milliseconds, cut off below. */
+/** RFC 3339 with milliseconds; fractions of them are cut off, as `Date` does. */
 function instantText(wallMs: number): string {
-  const instant = Math.floor(wallMs);
+  const instant = Math.trunc(wallMs);
   const second = Math.floor(instant / 1000);
   const slot = second & (SECONDS_KEPT - 1);
   if (keptSeconds[slot] !== second) {

@@ -9,7 +9,6 @@
  */
 import type { PublishOutcome } from './bus.ts';
 
-const FREE = 0;
 const SENT = 1;
 const FAILED = 2;
 /** Not sent, since it is no longer held. */
@@ -21,7 +20,9 @@ const REPEATED = 5;
 /** What became of the oldest event: undefined while that is open, or when it failed. */
 export type Head = 'stored' | 'repeated' | 'skipped' | undefined;
 
-const HEADS: readonly Head[] = [undefined, undefined, undefined, 'skipped', 'stored', 'repeated'];
+const HEADS: Readonly<Record<number, Head>> = {
+  [SKIPPED]: 'skipped', [STORED]: 'stored', [REPEATED]: 'repeated',
+};
 
 export class PublishWindow {
   readonly #limit: number;
@@ -117,7 +118,6 @@ export class PublishWindow {
 
   /** The oldest event is done with. */
   drop(): void {
-    this.#states[this.#from & this.#mask] = FREE;
     this.#from += 1;
   }
 
@@ -132,8 +132,9 @@ export class PublishWindow {
 
   /** Goes on from `index`; nothing may be outstanding. */
   restart(index: number): void {
-    if (this.#outstanding > 0) throw new Error('Cannot restart the window: events are on their way');
-    this.#states.fill(FREE);
+    if (this.#outstanding > 0) {
+      throw new Error(`Cannot restart the window: ${this.#outstanding} events are on their way`);
+    }
     this.#from = index;
     this.#next = index;
   }

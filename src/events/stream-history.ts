@@ -49,7 +49,6 @@ export class StreamHistory {
     const before = this.#highest;
     if (!repeated && place <= before) {
       this.#highest = place;
-      this.#isKnown = false;
       return `it gave out place ${place} after ${before}`;
     }
     this.#highest = Math.max(before, place);
@@ -60,7 +59,6 @@ export class StreamHistory {
   compare(state: StreamState, highest: number): string | undefined {
     const { created, lastSequence } = state;
     const known = this.#created;
-    const asked = Math.min(highest, this.#highest);
     this.#created = created;
     this.#isKnown = true;
     if (known === UNKNOWN) {
@@ -71,9 +69,9 @@ export class StreamHistory {
       this.#highest = 0;
       return `it was created at ${created}, the one before at ${known}`;
     }
-    if (lastSequence < asked) {
+    if (lastSequence < highest) {
       this.#highest = lastSequence;
-      return `it ends at place ${lastSequence}, after it had given out ${asked}`;
+      return `it ends at place ${lastSequence}, after it had given out ${highest}`;
     }
     return undefined;
   }

@@ -336,8 +336,7 @@ export class StreamPublisher {
     this.#fault = undefined;
     if (fault === undefined) return;
     this.#troubled(fault);
-    // Who is not connected goes on when the bus is back.
-    if (!this.#paused.has('away')) this.#backOff();
+    this.#backOff();
     if (fault.kind === 'no-stream' && this.#parts.bus.mode === 'jetstream') this.#askForCheck();
   }
 

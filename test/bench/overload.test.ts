@@ -141,7 +141,7 @@ const REFUSED = { ok: 100, refused: 900, usable: 900, retryAfterMs: { p10: 110, 
 
 function run(changed: Partial<OverloadRun> = {}): OverloadRun {
   return {
-    peak: { perS: PEAK, connections: 16 },
+    peak: { perS: PEAK, connections: 16, again: PEAK },
     costUs: perClass(() => 20),
     half: phase(0, PEAK / 2, PEAK / 2),
     overload: phase(20_000, PEAK * 2, PEAK, { grant: REFUSED }),

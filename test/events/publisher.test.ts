@@ -185,6 +185,40 @@ describe('order after a failure', () => {
     // Half of what full jitter may take, and a few milliseconds on the way.
     expect(waits.slice(0, 8)).toEqual([100, 100, 200, 400, 800, 1000, 1000, 1000]);
   });
+
+  test('waits shortly again once something was acknowledged', async () => {
+    const { outbox: { endings }, bus, pass } = await stuck('refused');
+    bus.fate = () => 'stored';
+    await pass(2_000);
+    expect(endings.first).toBe(16);
+    bus.fate = (_, count) => (count === before + 1 ? 'refused' : 'stored');
+    const before = bus.sent.length;
+    endings.append(1);
+    await pass(60);
+    expect(endings.first).toBe(17);
+  });
+
+  test('times what is acknowledged, not what failed', async () => {
+    const { outbox: { endings }, bus, publisher, pass } = await stuck('refused');
+    expect(publisher.status().streams.endings.ackMs).toBeUndefined();
+    bus.fate = () => 'stored';
+    await pass(2_000);
+    expect(endings.first).toBe(16);
+    expect(publisher.status().streams.endings.ackMs).toBe(2);
+  });
+
+  test.each([
+    ['full', 'lost', 'stream-full'],
+    ['lost', 'denied', 'bus-denied'],
+    ['denied', 'refused', 'bus-denied'],
+  ] as const)('has its reason from the first that says something: %s, %s', async (one, other, reason) => {
+    const { outbox: { endings }, bus, publisher, pass } = await warm();
+    bus.fate = (_, count) => (count === 51 ? one : other);
+    endings.append(2);
+    await pass(105);
+    expect(bus.sent).toHaveLength(52);
+    expect(publisher.reasons()).toEqual([reason]);
+  });
 });
 
 describe('a full stream', () => {
@@ -274,6 +308,21 @@ describe('a connection that comes back', () => {
     expect([endings.first, bus.streams.endings.ids()]).toEqual([66, endings.ids()]);
   });
 
+  test('is not used when it is gone again before its turn', async () => {
+    const { outbox: { endings }, bus, publisher, pass } = await warm();
+    const { prepares } = bus;
+    for (const end of [() => bus.goAway(), () => publisher.close()]) {
+      bus.goAway();
+      await pass(10);
+      endings.append(1);
+      bus.comeBack();
+      await pass(100);
+      end();
+      await pass(20_000);
+      expect([bus.sent.length, bus.prepares]).toEqual([50, prepares]);
+    }
+  });
+
   test('does not wait for the next attempt of the time before', async () => {
     const { outbox: { endings }, bus, pass } = await stuck('denied');
     const before = bus.sent.length;
@@ -327,7 +376,7 @@ describe('a stream that lost what it had acknowledged', () => {
   });
 
   test('went back with others on their way: the order of places shows it', async () => {
-    const { outbox: { endings }, bus, pass } = await warm();
+    const { outbox: { endings }, bus, logged, pass } = await warm();
     bus.answerMs = () => 50;
     endings.append(8);
     await pass(10);
@@ -336,6 +385,9 @@ describe('a stream that lost what it had acknowledged', () => {
     await pass(2_000);
     expect([...bus.streams.endings.ids()].sort()).toEqual([...endings.ids()].sort());
     expect(bus.streams.endings.ids()).toHaveLength(66);
+    expect(logged.map(({ fields }) => fields)).toEqual([
+      { stream: 'endings', why: 'it gave out place 53 after 58', events: 66 },
+    ]);
   });
 
   test('is found by the regular look too', async () => {
@@ -478,6 +530,21 @@ describe('looking at the streams', () => {
     expect(endings.lastSeen).toEqual({ created: 'first', sequence: 20 });
   });
 
+  test('may fail when the connection is back: then nobody knows what the stream still has', async () => {
+    const { outbox: { endings }, bus, publisher, pass } = await warm();
+    bus.goAway();
+    await pass(10);
+    bus.prepareError = 'no answer';
+    bus.comeBack();
+    endings.append(1);
+    await pass(1_000);
+    expect([endings.first, endings.lastSeen]).toEqual([51, { created: '', sequence: 51 }]);
+    bus.prepareError = undefined;
+    await pass(10_000);
+    expect(publisher.status().streams.endings.republished).toBe(51);
+    expect(endings.lastSeen).toEqual({ created: 'first', sequence: 51 });
+  });
+
   test('happens regularly, and never while away', async () => {
     const { bus, pass } = await warm();
     const { prepares } = bus;
@@ -602,12 +669,20 @@ describe('draining', () => {
   test('does not wait for the next attempt, and ends with its budget', async () => {
     const { outbox: { endings }, publisher, bus, pass } = await stuck('full');
     const before = bus.sent.length;
-    const drained = publisher.drain(300);
+    const drained = publisher.drain(980);
     await pass(20);
     expect(bus.sent).toHaveLength(before + 1);
-    await pass(300);
+    await pass(970);
+    expect(bus.sent, 'the wait that was called off is no more').toHaveLength(before + 1);
     expect(await drained).toEqual({ left: 16 });
     expect(endings.first).toBe(0);
+  });
+
+  test('is over when the publisher is closed', async () => {
+    const { publisher } = await stuck('full');
+    const drained = publisher.drain(1e9);
+    publisher.close();
+    expect(await drained).toEqual({ left: 16 });
   });
 
   test('is over at once when nothing is left', async () => {

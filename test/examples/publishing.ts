@@ -1,7 +1,7 @@
 /** Events on a real NATS server, as a sidecar publishes them, for those who read them. */
 import { DiscardPolicy, headers as noHeaders, type NatsConnection, RetentionPolicy } from 'nats';
 import type { Fact } from '../../src/core/fact.ts';
-import type { StreamName } from '../../src/events/bus.ts';
+import type { BusMessage, StreamName } from '../../src/events/bus.ts';
 import type { EventContract } from '../../src/events/cloud-event.ts';
 import { type Encoding, encodeEvent } from '../../src/events/message.ts';
 import { STREAM_NAMES } from '../../src/events/nats/streams.ts';
@@ -37,6 +37,12 @@ export const ACTOR = '00000000000000aa';
 export const OTHER_ACTOR = '00000000000000bb';
 export const SOURCE = `/leasehold/one/${ACTOR}`;
 
+export function messageOf(told: Told): BusMessage {
+  const { stream, sequence, fact, actor = ACTOR, encoding = 'structured' } = told;
+  const context = { name: 'one', contractOf: () => CONTRACT };
+  return encodeEvent({ stream, actor, sequence, fact }, context, encoding);
+}
+
 /** A sidecar's publisher without its outbox: what it is told, in the order it is told. */
 export class Publishing {
   readonly #nats: NatsConnection;
@@ -48,12 +54,10 @@ export class Publishing {
   }
 
   async publish(...told: readonly Told[]): Promise<void> {
-    const context = { name: 'one', contractOf: () => CONTRACT };
-    for (const { stream, sequence, fact, ...how } of told) {
-      const { actor = ACTOR, encoding = 'structured' } = how;
-      const message = encodeEvent({ stream, actor, sequence, fact }, context, encoding);
+    for (const one of told) {
+      const message = messageOf(one);
       const headers = noHeaders();
-      headers.set('Nats-Msg-Id', how.messageId ?? message.id);
+      headers.set('Nats-Msg-Id', one.messageId ?? message.id);
       for (const [name, value] of message.headers) headers.set(name, value);
       if (this.#jetstream) {
         await this.#nats.jetstream().publish(message.subject, message.body, { headers });

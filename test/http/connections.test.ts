@@ -317,7 +317,7 @@ describe('many', () => {
   test('bodies beyond what may be held at once are refused', async () => {
     const { ask } = await listening({ options: { inFlightBodyBytes: 10 } });
     const answer = await ask('PUT', '/v1/entries/default/k', { body: 'x'.repeat(11) });
-    expect([answer.status, answer.json.code, answer.json.retryAfterMs]).toEqual([503, 'under-pressure', 100]);
+    expect([answer.status, answer.json.code, answer.json.retryAfterMs]).toEqual([503, 'under-pressure', 150]);
     expect(answer.headers['retry-after']).toBe('1');
     for (const status of [201, 204, 204]) {
       const taken = await ask('PUT', '/v1/entries/default/k', { body: 'x'.repeat(10) });

@@ -188,7 +188,9 @@ export function edge(changes: EdgeChanges = {}) {
     logged.push({ fields, message });
   };
   const interposed = new Interposed(engine);
-  const pressure = admissionWorld(changes.admission);
+  // Nothing is held back unless the test asks for it: only it moves the time.
+  const settings = { holdMs: 0, ...changes.admission?.settings };
+  const pressure = admissionWorld({ ...changes.admission, settings });
   const http = createHttpServer({
     service: changes.wrap?.(interposed) ?? interposed,
     feed,

@@ -6,6 +6,7 @@
  */
 import { type ConnectionOptions, type NatsConnection, Events } from 'nats';
 import { type BackoffBounds, fullJitter } from '../../resilience/backoff.ts';
+import { withDeadline } from '../../resilience/deadline.ts';
 import type { Scheduler } from '../../resilience/scheduler.ts';
 import type { BusState } from '../bus.ts';
 import { authenticatorFor } from './credentials.ts';
@@ -21,6 +22,7 @@ const GOOD_MS = RETRY.capMs;
 const PING_MS = 10_000;
 
 export interface LinkUser {
+  /** Subscribes on it; that it is allowed shows before the state changes. */
   connected(connection: NatsConnection): void;
   /** Nothing will come from the connection any more. */
   lost(detail: string): void;
@@ -92,7 +94,7 @@ export class Link {
       this.#servers.push(server);
       try {
         const connection = await connectOnce(server, await this.#clientOptions(server));
-        this.#adopt(connection, server);
+        void this.#adopt(connection, server);
         return;
       } catch (error) {
         if (this.#isClosed()) return;
@@ -116,7 +118,6 @@ export class Link {
       name,
       timeout: connectMs,
       reconnect: false,
-      ignoreAuthErrorAbort: true,
       noAsyncTraces: true,
       pingInterval: PING_MS,
       tls: tls === false ? null : tlsFor(server, tls),
@@ -124,7 +125,7 @@ export class Link {
     };
   }
 
-  #adopt(connection: NatsConnection, server: string): void {
+  async #adopt(connection: NatsConnection, server: string): Promise<void> {
     if (this.#isClosed()) {
       void connection.close();
       return;
@@ -133,11 +134,30 @@ export class Link {
     this.#server = server;
     this.#connectedAt = this.#scheduler.now();
     this.#reason = undefined;
-    this.connects += 1;
     void this.#listen(connection);
     void connection.closed().then((error) => this.#lost(error));
     this.#user.connected(connection);
+    if (!(await this.#answers(connection)) || this.#connection !== connection) return;
+    this.connects += 1;
     this.#setState('connected', `Connected to NATS at ${server}`);
+  }
+
+  /**
+   * Whether a round trip succeeds; a connection on which none does is left. It is of use only when
+   * its subscriptions are allowed, and a missing permission is told before the trip is over.
+   */
+  async #answers(connection: NatsConnection): Promise<boolean> {
+    const { connectMs } = this.#options;
+    const late = (): Error => new Error(`no answer within ${connectMs} ms`);
+    try {
+      await withDeadline(connection.flush(), connectMs, this.#scheduler, late);
+    } catch (error) {
+      if (this.#connection === connection) this.abandon(sentenceOf(error));
+      return false;
+    }
+    // What was told before reaches this side a few turns later.
+    await new Promise((resolve) => setImmediate(resolve));
+    return true;
   }
 
   async #listen(connection: NatsConnection): Promise<void> {
@@ -163,9 +183,10 @@ export class Link {
     this.#complain(server, detail);
     if (this.#scheduler.now() - this.#connectedAt >= GOOD_MS) this.#failures = 0;
     const sentence = `Lost the connection to NATS at ${server}: ${detail}`;
+    const before = this.state;
     this.state = 'away';
     this.#user.lost(sentence);
-    this.#user.stateChanged('away', sentence);
+    if (before !== 'away') this.#user.stateChanged('away', sentence);
     this.#retry();
   }
 

@@ -60,7 +60,7 @@ export class NatsBus implements Bus {
   }
 
   publish(message: BusMessage, done: (outcome: PublishOutcome) => void): void {
-    const session = this.#closing === undefined ? this.#session : undefined;
+    const session = this.#usable();
     if (session === undefined) {
       queueMicrotask(() => done(this.#counted(failed('away', this.#whyAway()))));
       return;
@@ -70,7 +70,7 @@ export class NatsBus implements Bus {
   }
 
   async prepare(): Promise<Readonly<Record<StreamName, StreamState>> | undefined> {
-    const session = this.#session;
+    const session = this.#usable();
     if (session === undefined) throw new Error(`Cannot prepare the streams: ${this.#whyAway()}`);
     if (this.mode === 'core') return undefined;
     const { ackMs } = this.#options;
@@ -120,6 +120,11 @@ export class NatsBus implements Bus {
     this.onState('closed', 'Closed');
   }
 
+  #usable(): Session | undefined {
+    const isOpen = this.state === 'connected' && this.#closing === undefined;
+    return isOpen ? this.#session : undefined;
+  }
+
   #open(connection: NatsConnection): void {
     const outstanding = new Outstanding(this.#scheduler, this.#options.ackMs);
     const Way = this.mode === 'core' ? FlushedSending : AcknowledgedSending;
@@ -130,19 +135,16 @@ export class NatsBus implements Bus {
   #end(detail: string): void {
     const session = this.#session;
     this.#session = undefined;
-    session?.outstanding.settleAll(fault('timeout', detail));
+    
   }
 
   #denied(operation: string, subject: string): void {
-    const outstanding = this.#session?.outstanding;
     if (operation === 'publish') {
       const detail = `The credentials do not allow to publish to ${subject}`;
-      outstanding?.settleSubject(subject, fault('denied', detail));
+      this.#session?.outstanding.settleSubject(subject, fault('denied', detail));
     } else {
-      // Deaf to acknowledgements; another connection may be allowed to hear them.
-      const detail = `The credentials do not allow to subscribe to ${subject}`;
-      outstanding?.settleAll(fault('denied', detail));
-      this.#link.abandon(detail);
+      // Deaf to acknowledgements; the next connection may be allowed to hear them.
+      this.#link.abandon(`the credentials do not allow to subscribe to ${subject}`);
     }
   }
 

@@ -27,7 +27,7 @@ class OwnedTransport extends NodeTransport {
 
   override async peekInfo(): Promise<ServerInfo> {
     const info = await super.peekInfo();
-    if (false) {
+    if (info.tls_required === true && this.options.tls === null) {
       throw new NatsError('the server demands TLS', 'TLS');
     }
     return info;
