@@ -7,6 +7,7 @@ import type { Config, LedgerConfig } from './config/config.ts';
 import { worstCase } from './config/derive.ts';
 import type { Flags } from './config/flags.ts';
 import { maskedUrl } from './config/ledger-url.ts';
+import { describeWorstCase } from './config/worst-case-text.ts';
 import { SLOT_COSTS } from './core/costs.ts';
 import { NAMESPACE_NAME } from './core/namespaces.ts';
 import { Engine } from './engine/engine.ts';
@@ -96,6 +97,7 @@ export async function startSidecar(parts: SidecarParts): Promise<Sidecar> {
   const late: { core?: Core } = {};
   const outbox = outboxFor(config, timeline, late);
   const memory = worstCase(config, SLOT_COSTS);
+  log.info({ parts: describeWorstCase(memory, config.memoryLimitBytes) }, 'memory at worst');
   const operations = new SidecarOperations({
     config, worstCase: memory, actor, feed, idempotency,
   });
@@ -142,6 +144,7 @@ export async function startSidecar(parts: SidecarParts): Promise<Sidecar> {
     boot.forget('data directory');
     boot.undo('journal', () => journal.close(timeline.now(), timeline.wallMs()));
     log.info({ ...summary }, summary.found ? 'recovered' : 'started empty');
+    if (summary.forgotten) log.warn({}, 'an earlier run owed events to a bus; without one nobody is told');
     boot.mark('journal');
 
     const snapshotter = new Snapshotter({

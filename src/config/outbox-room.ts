@@ -18,8 +18,6 @@ const ENDING_BYTES = 320;
 
 /** Where an event begins and what room it gives back: three places in arrays that grow by half. */
 const INDEX_BYTES = 3 * 8 * 1.5;
-/** When a kept ending was acknowledged, where each is by itself. */
-const MARK_BYTES = 48;
 /** No ending is shorter. */
 const ENDING_BYTES_MIN = 96;
 
@@ -77,7 +75,7 @@ export function outboxLines(
       tells('hash', 'full') ? CHUNK_TAILS_OF_VALUES : CHUNK_TAILS,
     ],
     ['index of those events', events, INDEX_BYTES],
-    ['acknowledged endings, kept', keptBytes, 1 + (INDEX_BYTES + MARK_BYTES) / ENDING_BYTES_MIN],
+    ['acknowledged endings, kept', keptBytes, 1 + INDEX_BYTES / ENDING_BYTES_MIN],
     // The first and the last of both streams.
     ['chunks of the outbox begun', limits.outbox === undefined ? 0 : 4, CHUNK_BYTES],
     // Of both streams; in the client, or in the socket, until the bus has taken them.

@@ -57,6 +57,8 @@ export interface RecoverySummary {
   readonly answers: number;
   /** Events that the bus has not acknowledged. */
   readonly owed: number;
+  /** Whether an earlier run had a bus, and owed it events that nobody is told now. */
+  readonly forgotten: boolean;
   /** Namespaces in the journal that are no longer configured; their leases were revoked. */
   readonly namespacesRemoved: readonly string[];
   readonly downtimeMs: number;
@@ -78,6 +80,7 @@ export async function recover(
   let records = 0;
   let answers = 0;
   let inSnapshot = false;
+  let untold = false;
 
   const onRecord = (record: RecoveredRecord) => {
     records++;
@@ -108,6 +111,7 @@ export async function recover(
           const valueAt = withheldFrom(core, fact, bytes.length);
           feed.restore(actor, recordSequence(bytes), bytes, start, valueAt, record.nowMs);
           const told = recordTold(bytes);
+          if (told.stream !== 0) untold = true;
           if (told.stream !== 0 && !isRestated(fact)) {
             outbox?.restore(told, actor, fact, { bytes, start, valueAt });
           }
@@ -125,6 +129,7 @@ export async function recover(
         }
         case ACKNOWLEDGED_RECORD:
           outbox?.restoreAcknowledged(readAcknowledged(bytes));
+          untold = false;
           return;
         case ANSWER_RECORD: {
           const { key, fingerprint, essence, at } = readAnswer(bytes);
@@ -170,6 +175,7 @@ export async function recover(
       leases: usage.leases,
       entries: usage.entries,
       answers,
+      forgotten: outbox === undefined && untold,
       owed: (outbox?.endings.pending ?? 0) + (outbox?.events.pending ?? 0),
       namespacesRemoved: core.state.namespaces.unconfigured.map(({ contract }) => contract.name),
       downtimeMs: Math.round(downtimeMs),

@@ -43,11 +43,14 @@ interface Stretch {
   readonly firstSequence: number;
 }
 
-/** Everything before `index` was acknowledged by `at`. */
+/** Everything before `index` was acknowledged by `at`; one mark stands for those of a second. */
 interface Mark {
-  readonly index: number;
-  readonly at: number;
+  index: number;
+  at: number;
+  readonly since: number;
 }
+
+const MARK_MS = 1_000;
 
 /** A fact to be appended, with what its acknowledgement frees. */
 export interface OutboxFact {
@@ -122,7 +125,7 @@ export class OutboxLog implements OutboxStream {
     }
     this.#first = index;
     this.#noteworthy = true;
-    this.#marks.push({ index, at: now() });
+    this.#mark(index, now());
     this.forget();
   }
 
@@ -281,7 +284,7 @@ export class OutboxLog implements OutboxStream {
       this.#pendingBytes -= lengthAt(chunk, each - chunk.firstIndex);
     }
     this.#first = index;
-    this.#marks.push({ index, at });
+    this.#mark(index, at);
     this.forget(at);
   }
 
@@ -306,6 +309,16 @@ export class OutboxLog implements OutboxStream {
   }
 
   /* ---- inside -------------------------------------------------------------------------- */
+
+  #mark(index: number, at: number): void {
+    const last = this.#marks.at(-1);
+    if (last === undefined || at - last.since >= MARK_MS) {
+      this.#marks.push({ index, at, since: at });
+      return;
+    }
+    last.index = index;
+    last.at = at;
+  }
 
   #begin(stretch: Stretch): void {
     // One without facts says nothing any more, unless it is the only one of its run.

@@ -58,7 +58,7 @@ export class HeldJournal implements Journal {
     return false;
   }
 
-  beginSnapshot(): SnapshotWriter {
+  beginSnapshot(_nowMs: number): SnapshotWriter {
     throw new Error('This journal takes no snapshots');
   }
 

@@ -24,6 +24,17 @@ describe('what goes to the bus', () => {
     expect(kinds(run.pending('endings'))).toEqual(['lease.ended']);
   });
 
+  it('of a group is not to be seen before that very group is written', async () => {
+    const run = await new Replica().start();
+    run.journal.prompt = false;
+    await run.ask(grant('a'));
+    await run.ask(release('a'));
+    run.journal.writtenPosition = run.journal.groups.length - 1;
+    run.journal.onAdvance();
+    expect(kinds(run.pending('events'))).toEqual(['lease.granted']);
+    expect(run.pending('endings')).toEqual([]);
+  });
+
   it('is the same again after a crash, byte for byte, until it is acknowledged', async () => {
     const replica = new Replica();
     const run = await replica.start();
@@ -65,6 +76,20 @@ describe('what goes to the bus', () => {
     expect(ids(third.pending('events'))).toEqual([
       ...ids(first.pending('events')), ...ids(second.pending('events').slice(-2)),
     ]);
+  });
+
+  it('is forgotten without a bus, and that is said', async () => {
+    const replica = new Replica();
+    const run = await replica.start();
+    await run.ask(grant('a'));
+    replica.crash(run);
+    expect(await replica.startWithoutBus()).toMatchObject({ forgotten: true, owed: 0 });
+    const again = await replica.start();
+    for (const stream of STREAMS) again.outbox[stream].acknowledge(again.outbox[stream].visible);
+    again.engine.noteAcknowledged();
+    await turn();
+    replica.crash(again);
+    expect(await replica.startWithoutBus()).toMatchObject({ forgotten: false });
   });
 
   it('keeps what its endings hold over a crash, until they are acknowledged', async () => {

@@ -3,13 +3,13 @@
  * the next one begins with. The bus is the test: it looks at what is visible and acknowledges it.
  */
 import type { Command } from '../../src/core/command.ts';
-import type { NamespaceContract } from '../../src/core/contract.ts';
+import type { CoreLimits, NamespaceContract } from '../../src/core/contract.ts';
 import type { Core } from '../../src/core/core.ts';
 import { checkInvariants } from '../../src/core/invariants.ts';
 import { Engine } from '../../src/engine/engine.ts';
 import { Feed } from '../../src/engine/feed.ts';
 import { IdempotencyMemory } from '../../src/engine/idempotency.ts';
-import { recover } from '../../src/engine/recovery.ts';
+import { recover, type RecoverySummary } from '../../src/engine/recovery.ts';
 import type { Outcome } from '../../src/engine/service.ts';
 import { Snapshotter } from '../../src/engine/snapshotter.ts';
 import { Timeline } from '../../src/engine/timeline.ts';
@@ -148,6 +148,37 @@ export class Replica {
     this.#records = run.journal.remains(this.#lastNow);
   }
 
+  /** What a run finds that has no bus. */
+  async startWithoutBus(): Promise<RecoverySummary> {
+    const { summary } = await recover({
+      timeline: new Timeline(this.clocks),
+      feed: new Feed({ facts: 1000, bytes: 1 << 20, ageMs: 300_000 }),
+      idempotency: new IdempotencyMemory({ entries: 10, bytes: 1 << 16, ttlMs: 300_000 }),
+      ...this.#recovery('f'.repeat(16), LIMITS),
+    });
+    return summary;
+  }
+
+  #recovery(actor: string, limits: CoreLimits) {
+    const records = this.#records;
+    const lastNowMs = this.#lastNow;
+    return {
+      coreOptions: {
+        actor, hashSeed: 1, namespaces: this.contracts, autoCreateNamespaces: false, limits,
+      },
+      onProgress: () => {},
+      source: {
+        recover: async (onRecord: (record: RecoveredRecord) => void) => {
+          for (const record of records) onRecord(record);
+          return {
+            found: records.length > 0, clean: false, snapshotRecords: 0, groups: 1,
+            records: records.length, bytes: 0, tornBytes: 0, lastNowMs, lastWallMs: lastNowMs,
+          };
+        },
+      },
+    };
+  }
+
   async start(limits: Partial<typeof OUTBOX_LIMITS> = {}): Promise<Run> {
     const actor = `${++this.#runs}`.padStart(16, '0');
     const journal = new CompactingJournal();
@@ -160,30 +191,15 @@ export class Replica {
       now: () => timeline.now(),
       onSettled: (namespace, ofLease, bytes) => late.core?.settleEnding(namespace, ofLease, bytes),
     });
-    const records = this.#records;
     const { endings, endingBytes } = OUTBOX_LIMITS;
     const { core } = await recover({
       timeline, feed, idempotency, outbox,
-      coreOptions: {
-        actor, hashSeed: 1, namespaces: this.contracts, autoCreateNamespaces: false,
-        limits: { ...LIMITS, outbox: { endings, endingBytes } },
-      },
-      onProgress: () => {},
-      source: {
-        recover: async (onRecord) => {
-          for (const record of records) onRecord(record);
-          return {
-            found: records.length > 0, clean: false, snapshotRecords: 0, groups: 1,
-            records: records.length, bytes: 0, tornBytes: 0,
-            lastNowMs: this.#lastNow, lastWallMs: this.#lastNow,
-          };
-        },
-      },
+      ...this.#recovery(actor, { ...LIMITS, outbox: { endings, endingBytes } }),
     });
     late.core = core;
     checkInvariants(core);
     // What it found is the beginning of its own journal, as on a disk.
-    journal.snapshot = records.map(({ bytes, nowMs }) => ({ bytes, nowMs }));
+    journal.snapshot = this.#records.map(({ bytes, nowMs }) => ({ bytes, nowMs }));
     const engine = new Engine({
       core, journal, feed, idempotency, outbox, timeline,
       contracts: this.contracts,
