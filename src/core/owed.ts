@@ -62,6 +62,12 @@ export class Owed {
     }
   }
 
+  /** Room for endings that nobody reserved: those of silent owners elsewhere. */
+  get hasPlenty(): boolean {
+    const { endings, endingBytes } = this.limits;
+    return this.pending < endings / 2 && this.pendingBytes < endingBytes / 2;
+  }
+
   /** Whether `endings` more, of `bytes` in all, would still have their room. */
   hasRoom(living: number, endings: number, bytes: number): boolean {
     return (

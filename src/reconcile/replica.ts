@@ -87,6 +87,11 @@ export interface Replica {
 
   /** Tells that a partition differed from the ledger and was put right. */
   tellRepaired(namespace: string, partition: number, repairs: Repairs): void;
+  /**
+   * Whether endings of silent owners may be told here: nobody reserved room for them, so they are
+   * taken on only while there is plenty.
+   */
+  readonly takesOrphans: boolean;
   /** Publishes the ending of a run whose owner is silent. */
   tellOrphan(namespace: string, id: string, ending: Ending, offsetMs: number): void;
   /** Every value of its own was vouched for by a request sent at this timeline instant. */

@@ -35,7 +35,7 @@ export async function sweepOwn(room: Room, partition: Partition): Promise<void> 
  */
 export async function sweepOrphans(room: Room, partition: Partition): Promise<void> {
   const flag = room.flags().sweep;
-  if (flag === 'off') return;
+  if (flag === 'off' || !room.replica.takesOrphans) return;
   for (let sweeps = 0; sweeps < SWEEPS_AT_ONCE; sweeps++) {
     const due = await sweep(room, partition, 'orphans', true);
     if (due.ended.length === 0 && due.forgotten === 0 && !due.more) return;

@@ -260,6 +260,10 @@ export class CoreReplica implements Replica {
     this.#step((state) => state.facts.reconcileRepaired(found, partition, repairs));
   }
 
+  get takesOrphans(): boolean {
+    return this.#state.owed?.hasPlenty ?? true;
+  }
+
   tellOrphan(namespace: string, id: string, ending: Ending, offsetMs: number): void {
     const found = this.#namespace(namespace);
     // What stands beside the entries (a lease handed over) has no ending of its own.

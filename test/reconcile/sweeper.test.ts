@@ -115,3 +115,23 @@ describe('the flag for it', () => {
     }
   });
 });
+
+describe('a bus that is behind', () => {
+  test('is not owed the endings of others too; they are told when there is room', async () => {
+    const world = new World();
+    const contracts = [contractOf('default', { ttl: TTL, autonomyMs: 5000 })];
+    const limits = { outbox: { endings: 8, endingBytes: 1 << 16 } };
+    const a = world.add('a', { contracts });
+    const b = world.add('b', { contracts, limits });
+    await world.pass(100);
+    a.put('k', 'v', { ttlMs: 3000 });
+    for (let count = 0; count < 4; count++) b.core.oweEnding('default', false, 100);
+    await world.pass(1000);
+    await a.kill();
+    await world.pass(30_000);
+    expect(b.endings()).toEqual([]);
+    b.core.settleEnding('default', false, 100);
+    await world.pass(20_000);
+    expect(b.endings()).toEqual(['k expired']);
+  });
+});
