@@ -73,7 +73,10 @@ export function adopt(
   for (const [key, { values }] of records) {
     for (const { value } of values) bytes += key.length + value.length;
   }
-  const demand = { leases: 1, entries: records.size, bytes };
+  let longestKey = 0;
+  for (const key of records.keys()) longestKey = Math.max(longestKey, key.length * 3);
+  const names = longestKey + lease.id.length + lease.holder.length * 3;
+  const demand = { leases: 1, entries: records.size, bytes, names };
   const full = makeRoom(state, namespace, demand, []);
   if (full !== undefined) return full;
   const row = state.allocateLease({
