@@ -47,7 +47,7 @@ export function configurationPage(): string {
     'effective result, with passwords masked, and `--explain` adds the meaning of each option.',
     '',
     'Sizes are bytes, or a number with `Ki`, `Mi`, `Gi` or `Ti`. Durations are whole milliseconds. A',
-    'commented file with every option is `config/leasehold.yaml`; two realistic ones are in',
+    'commented file with every option is `config/leasehold.yaml`; three realistic ones are in',
     '`config/examples/`.',
     '',
     '## Environment',

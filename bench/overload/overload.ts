@@ -98,7 +98,9 @@ async function measure(load: Generator): Promise<OverloadRun & { plotted: Parame
   note(`twice the capacity, ${Math.round(ratePerS)}/s`);
   let isLoaded = true;
   const watched = pause(OVERLOAD_MS).then(() => watchUntilNominal(sidecar.url, () => !isLoaded));
+  const usedBefore = processorMs(sidecar.pid);
   const overload = await load.run({ phase: open(ratePerS, OVERLOAD_MS) });
+  const processorShare = (processorMs(sidecar.pid) - usedBefore) / OVERLOAD_MS;
   isLoaded = false;
   const levels = await watched;
   const at = nominalSince(levels);
@@ -106,8 +108,11 @@ async function measure(load: Generator): Promise<OverloadRun & { plotted: Parame
   const nominalAfterMs = at === undefined ? undefined : Math.max(0, at - endedAt);
   const again = doneIn(await load.run({ phase: closed(peak.connections, CAPACITY_MS) }));
   return {
-    peak: { ...peak, again }, costUs, half, overload, resident, nominalAfterMs,
-    plotted: { peakPerS: peak.perS, phases: [half, overload], resident, levels, nominalAt: at },
+    peak: { ...peak, again }, costUs, half, overload, processorShare, resident, nominalAfterMs,
+    plotted: {
+      peakPerS: peak.perS, phases: [half, overload], resident, nominalAt: at,
+      levels: levels.filter((told) => told.at >= endedAt),
+    },
   };
 }
 

@@ -42,6 +42,8 @@ const ARRIVALS_AT_ONCE = 64;
 /** A lease is released while it is surely live. */
 const RELEASED_WITHIN_MS = GRANTED_TTL_MS / 2;
 
+const GRANTED_KEPT = 10_000;
+
 /** Leases that may be released: those granted lately, then the spare ones, each once. */
 export class Releasable {
   readonly #granted: { readonly id: string; readonly at: number }[] = [];
@@ -54,6 +56,7 @@ export class Releasable {
   }
 
   granted(id: string, at: number): void {
+    if (this.#granted.length === GRANTED_KEPT) this.#granted.splice(0, GRANTED_KEPT / 2);
     this.#granted.push({ id, at });
   }
 

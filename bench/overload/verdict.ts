@@ -17,6 +17,8 @@ export interface OverloadRun {
   readonly costUs: PerClass<number>;
   readonly half: PhaseReport;
   readonly overload: PhaseReport;
+  /** Processors the sidecar had meanwhile: well below 1, and something else took its own. */
+  readonly processorShare: number;
   /** Bytes, while the load lasted. */
   readonly resident: readonly Sample[];
   /** From the end of the load to the first reply of a nominal sidecar; undefined: none came. */
@@ -57,7 +59,9 @@ export function rowsOf(run: OverloadRun): Row[] {
       value: doneRatio,
       unit: '×',
       bar: atLeast(0.9, 1),
-      note: `done: ${listed((kind) => share(byClass[kind].ok, byClass[kind].due))}`,
+      note:
+        `done: ${listed((kind) => share(byClass[kind].ok, byClass[kind].due))}; ` +
+        `the sidecar had ${run.processorShare.toFixed(2)} processors`,
     },
     { what: 'the same in the worst 5 s', value: lowest(overload) / peak.perS, unit: '×' },
     {

@@ -139,6 +139,10 @@ export function busFailure(error: unknown, url: string, stream?: string): Comman
       'a sidecar with this bus makes it when it first connects';
     return new CommandFailure(EXIT.unreachable, message, options);
   }
+  if (code === ErrorCode.BadCreds) {
+    const message = 'Cannot read the credentials: it is no credentials file';
+    return new CommandFailure(EXIT.usage, message, options);
+  }
   if (DENIED.has(code)) {
     const what = code === ErrorCode.PermissionsViolation ? 'permission' : 'this user';
     const message = `The bus at ${url} refuses ${what}: ${sentenceOf(error)}`;

@@ -34,8 +34,8 @@ export function eventLine(event: Document): string {
   const data = isDocument(event['data']) ? event['data'] : {};
   const members = SHOWN.flatMap((name) => {
     const value = data[name];
-    // Of a lease's own event the subject is the lease already.
-    const said = value === undefined || value === null || value === subject;
+    // Of a lease's own event the subject is the lease already; empty is what has none.
+    const said = value === undefined || value === null || value === subject || value === '';
     return said ? [] : [`${name}=${textOf(value)}`];
   });
   return printable([time, type.padEnd(16), subject, ...members].join(' ').trim());

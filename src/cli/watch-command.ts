@@ -62,7 +62,8 @@ export function addWatchCommand(program: Command, io: CommandIo): void {
         'line on stderr, or as {"resync": …} with --json.\n' +
         '\nWith --bus it reads the streams that sidecars publish to, of all of them at once. --since\n' +
         'is then start, now, or an age like 10m. What is missing between the sequences of a source is\n' +
-        'noted, as a line on stderr or as {"gap": …}; what comes twice is shown once.\n' +
+        'noted, as a line on stderr or as {"gap": …}; what comes twice is shown once. With tls://\n' +
+        'NODE_EXTRA_CA_CERTS names an authority of your own.\n' +
         '\nExamples:\n' +
         '  leasehold watch\n' +
         '  leasehold watch --namespace sessions --types entry.ended,lease.ended\n' +

@@ -6,6 +6,8 @@
 const SPAN_MS = 5_000;
 /** A burst at the very start is no rate. */
 const AGE_LEAST_MS = 250;
+/** What is slower does not move. */
+const LEAST_PER_S = 0.01;
 
 export class AckRate {
   readonly #startedAt: number;
@@ -26,7 +28,8 @@ export class AckRate {
   perS(now: number): number {
     const age = Math.max(AGE_LEAST_MS, now - this.#startedAt);
     const spanMs = SPAN_MS * (1 - Math.exp(-age / SPAN_MS));
-    return (this.#decayed(now) * 1000) / spanMs;
+    const perS = (this.#decayed(now) * 1000) / spanMs;
+    return perS < LEAST_PER_S ? 0 : perS;
   }
 
   #decayed(now: number): number {

@@ -32,6 +32,11 @@ export interface PublisherParts {
   readonly log: PublisherLog;
   /** Called when `reasons()` has become another. */
   readonly onChange?: (reasons: readonly BusReason[]) => void;
+  /**
+   * A stream has lost what it had acknowledged. What the outbox has noted of it is to be journalled
+   * now: a crash while it is published again must find that still due.
+   */
+  readonly onLost?: () => void;
 }
 
 /** Why events do not get through, as readiness names it. */
@@ -81,6 +86,7 @@ export class Publisher {
       new StreamPublisher(outbox[stream], {
         bus, encode: parts.encode, scheduler, soon, settings, log,
         doubted: () => this.#check.now(),
+        lost: () => parts.onLost?.(),
         changed: () => this.#changed(),
       });
     this.#streams = { endings: streamOf('endings'), events: streamOf('events') };

@@ -76,12 +76,7 @@ export class StreamHistory {
     return undefined;
   }
 
-  /** Whether the next run would take the stream for another one, or for none. */
-  get isNews(): boolean {
-    return this.#highest > 0 && this.#outbox.lastSeen?.created !== this.#created;
-  }
-
-  /** Writes down where the stream stands, for the next run. */
+  /** Writes down where the stream stands, for the next run; does so before events leave. */
   note(): void {
     const created = this.#created;
     if (created === undefined || this.#highest === 0) return;

@@ -4,16 +4,18 @@
  *
  * Order is restored after a failure (PROTOCOL §7.3): nothing more is sent, everything outstanding
  * gets its outcome, and after a pause the stream goes on from the oldest event that was not
- * acknowledged, with one probe. What was acknowledged behind that one is sent a second time; the bus
- * recognises it by its id while it remembers, and readers do so after that.
+ * acknowledged, with one probe. What was acknowledged behind that one is sent a second time; the
+ * bus recognises it by its id while it remembers, and readers do so after that.
  *
- * When the stream turns out to have lost what it acknowledged (`stream-history.ts`), everything that
- * the outbox still keeps is published again, with the same ids, before anything else.
+ * When the stream turns out to have lost what it acknowledged (`stream-history.ts`), everything
+ * that the outbox still keeps is published again, with the same ids, before anything else.
  */
 import { fullJitter } from '../resilience/backoff.ts';
 import type { Scheduler } from '../resilience/scheduler.ts';
 import { AckRate } from './ack-rate.ts';
-import type { Bus, BusFault, BusFaultKind, BusMessage, PublishOutcome, StreamState } from './bus.ts';
+import type {
+  Bus, BusFault, BusFaultKind, BusMessage, PublishOutcome, StreamState,
+} from './bus.ts';
 import type { OutboxEvent, OutboxStream } from './outbox-port.ts';
 import { PublishWindow } from './publish-window.ts';
 import type { PublisherLog } from './stream-check.ts';
@@ -29,6 +31,8 @@ export interface StreamPublisherParts {
   readonly log: PublisherLog;
   /** The streams must be looked at; `checked` is called afterwards. */
   readonly doubted: () => void;
+  /** The stream has lost something: what the outbox has noted must be journalled now. */
+  readonly lost: () => void;
   /** Something was acknowledged, or `trouble` has changed. */
   readonly changed: () => void;
 }
@@ -77,8 +81,6 @@ const TURN_EVENTS = 128;
 const RETRY_BASE_MS = 100;
 /** From here on the wait is the longest. */
 const ATTEMPT_MAX = 16;
-/** Where the stream stands is written down this often at most. */
-const NOTE_MS = 250;
 /** Trouble of one kind is logged once in this time. */
 const COMPLAIN_MS = 60_000;
 /** Weight of the newest acknowledgement (as in RFC 6298 §2). */
@@ -118,7 +120,6 @@ export class StreamPublisher {
   #againUntil = 0;
   /** `StreamHistory.highest` when the streams were last asked for. */
   #highestAsked = 0;
-  #cancelNote: (() => void) | undefined;
 
   /** One message at a time is timed, as TCP times one segment. */
   #timedSlot = NOBODY;
@@ -187,13 +188,11 @@ export class StreamPublisher {
     this.#turnSoon();
   }
 
-  /** Sends nothing more, and writes down where the stream stands. */
+  /** Sends nothing more. */
   close(): void {
     this.#closed = true;
     this.#outbox.onVisible = () => {};
     this.#cancelBackoff?.();
-    this.#cancelNote?.();
-    this.#note();
   }
 
   status(): StreamPublisherStatus {
@@ -287,13 +286,13 @@ export class StreamPublisher {
     }
     if (stored === 0) return;
     // First where, then what: nothing leaves by the word of a stream that the next run has not met.
-    if (this.#history.isNews) this.#note();
+    // While it is told again what it lost, a crash must find that still due.
+    if (!this.#isRepublishing) this.#history.note();
     if (window.from > this.#outbox.first) this.#outbox.acknowledge(window.from);
     window.widen(stored);
     this.#rate.add(stored, this.#parts.scheduler.now());
     this.#attempt = 0;
     this.#recovered();
-    this.#noteLater();
     this.#parts.changed();
   }
 
@@ -362,8 +361,9 @@ export class StreamPublisher {
   }
 
   #lose(why: string): void {
-    this.#lost ??= why;
+    this.#lost = why;
     this.#history.disown();
+    this.#parts.lost();
     this.#paused.add('outstanding');
     this.#turnSoon();
   }
@@ -399,17 +399,5 @@ export class StreamPublisher {
     if (!this.#complained) return;
     this.#complained = false;
     this.#parts.log.info({ stream: this.#outbox.stream }, 'The bus takes events again');
-  }
-
-  #noteLater(): void {
-    this.#cancelNote ??= this.#parts.scheduler.after(NOTE_MS, () => {
-      this.#cancelNote = undefined;
-      this.#note();
-    });
-  }
-
-  /** Not before everything is published again: a crash on the way must find it still due. */
-  #note(): void {
-    if (!this.#isRepublishing) this.#history.note();
   }
 }

@@ -145,6 +145,7 @@ function run(changed: Partial<OverloadRun> = {}): OverloadRun {
     costUs: perClass(() => 20),
     half: phase(0, PEAK / 2, PEAK / 2),
     overload: phase(20_000, PEAK * 2, PEAK, { grant: REFUSED }),
+    processorShare: 1,
     resident: Array.from({ length: STEPS }, (_, index) => ({ at: 20_000 + index * STEP_MS, value: 2e8 })),
     nominalAfterMs: 1_500,
     ...changed,

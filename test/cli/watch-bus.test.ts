@@ -169,7 +169,8 @@ describe('watch --bus', () => {
 
   test('passes over what is no event, with a note', async () => {
     const publishing = await bus();
-    (await server.admin()).publish('leasehold.v1.lease.granted.x', 'not \u001b an event');
+    const admin = await server.admin();
+    await admin.jetstream().publish('leasehold.v1.lease.granted.x', 'not \u001b an event');
     await publishing.publish(created(1, 'ann'));
     const { out, err } = await watch('--since start --max 1');
     expect(keysOf(out)).toEqual(['ann']);
@@ -289,6 +290,17 @@ describe('watch --bus ends', () => {
     expect(listener.err).toMatch(/refuses permission: .*"leasehold\.v1\.>"/);
   });
 
+  test('with 2 when the credentials are none', async () => {
+    await bus({ users: [{ user: 'reader', password: 'pass' }] });
+    const { code, err } = await leasehold(
+      ['watch', '--bus', url(), '--creds', 'a.creds'],
+      { files: { 'a.creds': 'anything' } },
+    );
+    expect({ code, err }).toEqual({
+      code: 2, err: 'Cannot read the credentials: it is no credentials file',
+    });
+  });
+
   test('with 1 when it is not let in any more', async () => {
     const users = [{ user: 'reader', password: 'pass' }];
     const publishing = await bus({ users });
@@ -333,20 +345,41 @@ describe('as a process', () => {
     expect(out).toBe('false true\n');
   });
 
-  test('watch --bus takes its URL from the environment and ends cleanly at SIGINT', async () => {
-    const publishing = await bus();
-    await publishing.publish(created(1, 'ann'));
+  /** `watch --bus` of everything there is, in a process; its first line, and how it ended. */
+  async function watched(environment: Readonly<Record<string, string>>) {
     const child = spawn(process.execPath, ['src/main.ts', 'watch', '--bus', '--since', 'start'], {
       cwd: ROOT,
-      env: { PATH: process.env['PATH'], LEASEHOLD_BUS_URL: url() },
+      env: { PATH: process.env['PATH'], ...environment },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     let err = '';
     child.stderr.setEncoding('utf8').on('data', (text: string) => (err += text));
-    const [line] = await once(child.stdout.setEncoding('utf8'), 'data');
+    const exit = once(child, 'exit');
+    const [line] = await Promise.race([once(child.stdout.setEncoding('utf8'), 'data'), exit]);
     child.kill('SIGINT');
-    const [code] = await once(child, 'exit');
-    expect(keysOf(String(line))).toEqual(['ann']);
-    expect({ code, err }).toEqual({ code: 0, err: '' });
+    const [code] = await exit;
+    return { line: String(line), code, err };
+  }
+
+  test('watch --bus takes its URL from the environment and ends cleanly at SIGINT', async () => {
+    const publishing = await bus();
+    await publishing.publish(created(1, 'ann'));
+    const { line, code, err } = await watched({ LEASEHOLD_BUS_URL: url() });
+    expect({ keys: keysOf(line), code, err }).toEqual({ keys: ['ann'], code: 0, err: '' });
+  });
+
+  test('watch --bus speaks TLS, to whom it trusts', async () => {
+    server = await startNats({ tls: 'server' });
+    const admin = await server.admin();
+    await makeStreams(admin);
+    await new Publishing(admin).publish(created(1, 'ann'));
+    const environment = { LEASEHOLD_BUS_URL: `tls://${server.address}` };
+    const stranger = await watched(environment);
+    expect(stranger.code).toBe(69);
+    expect(stranger.err).toMatch(/certificate/);
+    const { caFile } = server.certificates!;
+    const trusting = await watched({ ...environment, NODE_EXTRA_CA_CERTS: caFile });
+    expect(keysOf(trusting.line)).toEqual(['ann']);
+    expect(trusting.code).toBe(0);
   });
 });

@@ -91,7 +91,11 @@ export class FakeBus implements Bus {
   /** From its arrival to the answer. */
   answerMs: () => number = () => WAY_MS;
 
-  constructor(scheduler: Scheduler, mode: 'jetstream' | 'core' = 'jetstream', state: BusState = 'connected') {
+  constructor(
+    scheduler: Scheduler,
+    mode: 'jetstream' | 'core' = 'jetstream',
+    state: BusState = 'connected',
+  ) {
     this.#scheduler = scheduler;
     this.mode = mode;
     this.state = state;

@@ -1,4 +1,7 @@
-/** One stream of an outbox as a plain list, which survives its publisher as the journal would. */
+/**
+ * One stream of an outbox as a plain list. Its events are journalled at once; how far the bus is,
+ * when the test says so.
+ */
 import type { Fact } from '../../src/core/fact.ts';
 import type { BusMessage, StreamName } from '../../src/events/bus.ts';
 import type { OutboxEvent, OutboxStream, SeenStream } from '../../src/events/outbox-port.ts';
@@ -12,9 +15,10 @@ export class FakeOutbox implements OutboxStream {
   kept = 0;
   first = 0;
   lastSeen: SeenStream | undefined;
+  #journalled: { readonly first: number; readonly lastSeen: SeenStream | undefined } = {
+    first: 0, lastSeen: undefined,
+  };
   onVisible = () => {};
-  /** Nothing is written down any more: the process has crashed. */
-  isFrozen = false;
   /** How often `acknowledge` and `noteStream` were called. */
   acknowledgements = 0;
   notes = 0;
@@ -45,9 +49,19 @@ export class FakeOutbox implements OutboxStream {
   }
 
   noteStream(seen: SeenStream): void {
-    if (this.isFrozen) return;
     this.lastSeen = seen;
     this.notes += 1;
+  }
+
+  journal(): void {
+    this.#journalled = { first: this.first, lastSeen: this.lastSeen };
+  }
+
+  /** Another run: what was not journalled of the bus never happened. */
+  restart(): void {
+    this.first = this.#journalled.first;
+    this.lastSeen = this.#journalled.lastSeen;
+    this.kept = Math.min(this.kept, this.first);
   }
 
   append(count: number, at = 0): void {
@@ -86,7 +100,13 @@ function idOf({ actor, stream, sequence }: OutboxEvent): string {
   return `${actor}:${stream}:${sequence}`;
 }
 
+const SUBJECTS: Readonly<Record<StreamName, string>> = {
+  endings: 'leasehold.v1.lease.ended.expired.default',
+  events: 'leasehold.v1.lease.granted.default',
+};
+
 export function encode(event: OutboxEvent): BusMessage {
+  const { stream } = event;
   const id = idOf(event);
-  return { stream: event.stream, subject: 'leasehold.v1', id, headers: [], body: text.encode(id) };
+  return { stream, subject: SUBJECTS[stream], id, headers: [], body: text.encode(id) };
 }

@@ -1,9 +1,11 @@
 /** What the server's answers are taken for, and what becomes of messages that get none. */
-import type { Msg } from 'nats';
+import type { Msg, NatsConnection } from 'nats';
 import { describe, expect, test } from 'vitest';
 import type { PublishOutcome } from '../../src/events/bus.ts';
 import { outcomeOf } from '../../src/events/nats/faults.ts';
+import type { NatsBusOptions } from '../../src/events/nats/options.ts';
 import { Outstanding } from '../../src/events/nats/outstanding.ts';
+import { prepareStreams } from '../../src/events/nats/streams.ts';
 import { ManualScheduler } from '../resilience/manual-scheduler.ts';
 import { kindOf, message } from './bus-conformance.ts';
 
@@ -43,6 +45,13 @@ describe('an answer', () => {
     expect(kindOf(outcomeOf(answer('', 408), STREAM))).toBe('refused');
     expect(kindOf(outcomeOf(answer('+OK'), STREAM))).toBe('refused');
   });
+});
+
+test.each(['2.8.4', '1.4.1', ''])('a server of release "%s" is too old', async (version) => {
+  const connection = { info: { version } } as unknown as NatsConnection;
+  await expect(prepareStreams(connection, {} as NatsBusOptions)).rejects.toThrow(
+    `Cannot prepare the streams: the server is ${version}, older than 2.9`,
+  );
 });
 
 describe('what is outstanding', () => {

@@ -130,6 +130,26 @@ describe('a connection on which nothing comes', () => {
     await proxy.close();
   });
 
+  test('comes from a server that stands still, and goes on where it stood', async () => {
+    const server = await startNats();
+    const bus = busOn([server], { connectMs: 100 });
+    await reached(bus, 'connected');
+    await bus.prepare();
+    server.pause();
+    let last = 0;
+    await eventually('it has stopped', async () => {
+      last += 1;
+      const outcome = await publish(bus, message('endings', `n${last}`));
+      return kindOf(outcome) === 'timeout' ? true : undefined;
+    });
+    await reached(bus, 'away');
+    server.resume();
+    await reached(bus, 'connected');
+    expect(await publish(bus, message('endings', `n${last}`))).toEqual({
+      ok: true, sequence: last, duplicate: true,
+    });
+  });
+
   test('stays when only acknowledgements are missing', async () => {
     const server = await startNats();
     const bus = busOn([server]);

@@ -1,11 +1,12 @@
 /** Buses on real NATS servers, for tests. */
-import type { JetStreamManager, Msg, NatsConnection, StoredMsg } from 'nats';
+import type { JetStreamManager, Msg, StoredMsg } from 'nats';
 import type { StreamName } from '../../src/events/bus.ts';
 import { NatsBus } from '../../src/events/nats/nats-bus.ts';
 import type { BusLog, NatsBusOptions } from '../../src/events/nats/options.ts';
 import { STREAM_NAMES } from '../../src/events/nats/streams.ts';
 import { systemScheduler } from '../../src/resilience/scheduler.ts';
 import type { NatsServer } from '../servers/nats.ts';
+import { TcpProxy } from '../servers/tcp-proxy.ts';
 import { ACK_MS, type BusWorld, type FoundMessage, LIMITS } from './bus-conformance.ts';
 
 const open: NatsBus[] = [];
@@ -15,9 +16,7 @@ export async function closeBuses(): Promise<void> {
   await Promise.all(open.splice(0).map((bus) => bus.close(0)));
 }
 
-export type MadeBus = NatsBus & { readonly said: readonly string[] };
-
-/** A bus on these servers. */
+/** A bus on these servers, with what it told its log. */
 export function busOn(
   servers: readonly Pick<NatsServer, 'address'>[], change: Partial<NatsBusOptions> = {},
 ): NatsBus & { readonly said: string[] } {
@@ -76,30 +75,29 @@ export function asFound(message: Pick<Msg | StoredMsg, 'subject' | 'data'> & {
 
 /** A bus on a server of its own, as the conformance suite wants it. */
 export async function natsWorld(server: NatsServer, mode: 'jetstream' | 'core'): Promise<BusWorld> {
-  const bus = busOn([server], { mode });
+  // A process takes a moment to stop, and may answer in it; a link is silent at once.
+  const link = await TcpProxy.start(server);
+  const bus = busOn([{ address: `${server.host}:${link.port}` }], { mode });
   const heard: FoundMessage[] = [];
-  const listen = async (): Promise<void> => {
-    const listener: NatsConnection = await server.admin();
+  const listener = await server.admin();
+  if (mode === 'core') {
     listener.subscribe('leasehold.v1.>', {
       callback: (_error, message) => void heard.push(asFound(message)),
     });
     await listener.flush();
-  };
-  if (mode === 'core') await listen();
+  }
   return {
     bus,
     stored: async (stream) => {
       if (mode === 'jetstream') return storedIn(server, stream);
-      await (await server.admin()).flush();
+      // What the server has passed on arrives before this is answered.
+      await listener.flush();
       return heard;
     },
-    leave: () => server.kill(),
-    comeBack: async () => {
-      await server.restart();
-      if (mode === 'core') await listen();
-    },
-    fallSilent: () => server.pause(),
-    speakAgain: () => server.resume(),
+    leave: async () => link.cut(),
+    comeBack: async () => link.heal(),
+    fallSilent: () => link.spoil({ isSilent: true }),
+    speakAgain: () => link.heal(),
     deleteStream: async (stream) => {
       await (await managerOf(server)).streams.delete(STREAM_NAMES[stream]);
     },
@@ -109,8 +107,8 @@ export async function natsWorld(server: NatsServer, mode: 'jetstream' | 'core'):
       await manager.streams.update(config.name, { ...config, max_bytes: maxBytes });
     },
     close: async () => {
-      server.resume();
       await closeBuses();
+      await link.close();
       await server.kill();
     },
   };

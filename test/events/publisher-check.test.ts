@@ -97,6 +97,7 @@ describe('the look at the streams', () => {
       doubted: () => {
         doubts += 1;
       },
+      lost: () => {},
       changed: () => {},
     });
     const turn = (): void => {

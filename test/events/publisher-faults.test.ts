@@ -13,6 +13,7 @@ import { PublisherWorld } from './publisher-world.ts';
 const HAPPENINGS = [
   'append', 'append', 'append', 'append', 'trouble', 'calm', 'slow answers', 'full', 'room',
   'away', 'back', 'replaced', 'went back', 'deleted', 'looks fail', 'looks succeed', 'crash',
+  'journal', 'journal',
 ] as const;
 type Happening = readonly [what: (typeof HAPPENINGS)[number], stream: StreamName, amount: number];
 
@@ -54,9 +55,8 @@ function happen(
       stream.replace(`at ${world.time.now()}`);
       break;
     case 'went back':
-      bus.prepareError = undefined;
       bus.goAway();
-      stream.goBack(Math.max(amount % 30, stream.lastSequence - lastNoted(world, name) + 1));
+      stream.goBack(amount % 30);
       break;
     case 'deleted':
       stream.replace(`at ${world.time.now()}`, false);
@@ -67,22 +67,15 @@ function happen(
     case 'looks succeed':
       bus.prepareError = undefined;
       break;
+    case 'journal':
+      outbox[name].journal();
+      break;
     case 'crash':
       // The connection goes with the process.
       bus.goAway();
       world.crash();
       break;
   }
-}
-
-/**
- * A loss of nothing but what was acknowledged since the last note cannot be told from none when the
- * process crashes as well: a stream that goes back loses one of those before, too.
- */
-function lastNoted({ bus, outbox }: PublisherWorld, name: StreamName): number {
-  const { lastSeen } = outbox[name];
-  const { created, lastSequence } = bus.streams[name];
-  return lastSeen?.created === created ? lastSeen.sequence : lastSequence;
 }
 
 async function healed(world: PublisherWorld): Promise<void> {

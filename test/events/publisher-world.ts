@@ -39,11 +39,10 @@ export class PublisherWorld {
     this.publisher = this.#start();
   }
 
-  /** Another run: nothing is known but what the outbox and the bus hold. */
+  /** Another run: it knows what was journalled, and the bus is as it is. */
   readonly crash = (): void => {
-    for (const name of STREAMS) this.outbox[name].isFrozen = true;
     this.publisher.close();
-    for (const name of STREAMS) this.outbox[name].isFrozen = false;
+    for (const name of STREAMS) this.outbox[name].restart();
     this.publisher = this.#start();
   };
 
@@ -60,6 +59,9 @@ export class PublisherWorld {
       settings: this.#settings,
       log: { info: note('info'), warn: note('warn') },
       onChange: (reasons) => this.reasons.push(reasons),
+      onLost: () => {
+        for (const name of STREAMS) this.outbox[name].journal();
+      },
     });
   }
 

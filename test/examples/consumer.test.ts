@@ -169,7 +169,7 @@ describe('the example, run', () => {
       process.execPath,
       [
         join(ROOT, 'examples/consumer/main.ts'), '--bus', `nats://${server.address}`,
-        '--sidecar', sidecar!.url, '--namespace', 'sessions', '--ack-wait-ms', '1000', ...more,
+        '--sidecar', sidecar!.url, '--namespace', 'sessions', '--ack-wait-ms', '5000', ...more,
       ],
       { env: { PATH: process.env['PATH'] } },
     );
@@ -241,7 +241,7 @@ describe('the example, run', () => {
   test('lists again when something stays missing, also at the end of a source', async () => {
     const publishing = await world();
     await publishing.publish(created(1, 'ann'), ended(1, 'x'), ended(3, 'z'));
-    const consumer = run();
+    const consumer = run('--ack-wait-ms', '1000');
     await consumer.said('ended z (expired)');
     const listings = (): number =>
       consumer.lines().filter((line) => line.startsWith('list ')).length;
@@ -276,7 +276,8 @@ describe('the example, run', () => {
 
   test('passes over what is no event', async () => {
     const publishing = await world();
-    (await server.admin()).publish('leasehold.v1.lease.granted.x', 'no event');
+    const admin = await server.admin();
+    await admin.jetstream().publish('leasehold.v1.lease.granted.x', 'no event');
     await publishing.publish(created(1, 'ann', 'other'), ended(1, 'bob'));
     const consumer = run();
     await consumer.said('ended bob (expired)');

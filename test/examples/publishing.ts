@@ -1,6 +1,6 @@
 /** Events on a real NATS server, as a sidecar publishes them, for those who read them. */
 import { DiscardPolicy, headers as noHeaders, type NatsConnection, RetentionPolicy } from 'nats';
-import type { Fact } from '../../src/core/fact.ts';
+import type { Fact, LastSequences } from '../../src/core/fact.ts';
 import type { BusMessage, StreamName } from '../../src/events/bus.ts';
 import type { EventContract } from '../../src/events/cloud-event.ts';
 import { type Encoding, encodeEvent } from '../../src/events/message.ts';
@@ -109,12 +109,9 @@ export function created(sequence: number, key: string, namespace = 'sessions'): 
   return { stream: 'events', sequence, fact };
 }
 
-/** Says where a run that is over has ended, as its successor does. */
-export function closed(
-  sequence: number,
-  actor: string,
-  lastSequence: Readonly<Record<StreamName, number>>,
-): Told {
-  const fact = { ...common(''), lease: '', holder: '', kind: 'source.closed', actor, lastSequence };
-  return { stream: 'events', sequence, fact: fact as unknown as Fact };
+/** Says where a run has ended, as its successor does after a crash. */
+export function closed(sequence: number, actor: string, lastSequence: LastSequences): Told {
+  const ofNothing = { ...common(''), lease: '', holder: '' };
+  const fact: Fact = { ...ofNothing, kind: 'source.closed', actor, lastSequence };
+  return { stream: 'events', sequence, fact };
 }

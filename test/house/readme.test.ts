@@ -1,8 +1,9 @@
 /**
- * The README's session, typed into a shell against a real sidecar, must answer as printed. Two
- * things are put in place of what the page says: the port, which the kernel picks, and the data
- * directory, which is a temporary one. `npm start` is the process entry itself: what npm adds is
- * the installation, and a line or two that the page leaves open.
+ * The README's session, typed into a shell against a real sidecar and a real NATS server, must
+ * answer as printed. Put in place of what the page says are the ports, which are free ones, and the
+ * directories, which are temporary. What has a terminal of its own on the page is a child here:
+ * `nats-server`, and `npm start`, which is the process entry itself: what npm adds is the
+ * installation, and a line or two that the page leaves open.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -13,10 +14,15 @@ import { createInterface } from 'node:readline';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { isAsPrinted, sessionOf } from './console-session.ts';
 import { read, ROOT } from './repository.ts';
+import { stopServers } from '../servers/child.ts';
+import { startNats } from '../servers/nats.ts';
 
 const PRINTED_URL = 'http://127.0.0.1:7117';
 const PRINTED_DIRECTORY = '.leasehold';
+const PRINTED_BUS = 'nats://127.0.0.1:4222';
+/** With its environment before it, as a shell takes it. */
 const START = 'npm start';
+const START_BUS = 'nats-server -js -sd .leasehold-nats';
 const END = '--- end of output ---';
 
 const session = sessionOf(read('README.md'));
@@ -27,6 +33,8 @@ describe('the session of the README', () => {
   let shell: ChildProcess;
   let printed: AsyncIterator<string>;
   let url = PRINTED_URL;
+  let busUrl = PRINTED_BUS;
+  let sidecar: ChildProcess | undefined;
 
   beforeAll(() => {
     directory = mkdtempSync(join(tmpdir(), 'leasehold-readme-'));
@@ -46,25 +54,45 @@ describe('the session of the README', () => {
       child.kill('SIGKILL');
       await once(child, 'exit');
     }
+    await stopServers();
     rmSync(directory, { recursive: true, force: true });
   });
 
   function here(text: string): string {
-    return text.replaceAll(PRINTED_URL, url).replaceAll(PRINTED_DIRECTORY, join(directory, 'data'));
+    return text
+      .replaceAll(PRINTED_URL, url)
+      .replaceAll(PRINTED_BUS, busUrl)
+      .replaceAll(PRINTED_DIRECTORY, join(directory, 'data'));
   }
 
-  /** Starts a sidecar in its own terminal, so to speak; what it has printed once it is ready. */
-  async function start(): Promise<string> {
+  /** Starts the bus in its own terminal; what it prints the page leaves open. */
+  async function startBus(): Promise<string> {
+    busUrl = `nats://${(await startNats()).address}`;
+    return '';
+  }
+
+  /**
+   * Starts a sidecar in its own terminal, so to speak, after the one before has been interrupted
+   * there; what it has printed once it is ready.
+   */
+  async function start(environment: string): Promise<string> {
+    if (sidecar !== undefined && sidecar.exitCode === null && sidecar.signalCode === null) {
+      sidecar.kill('SIGINT');
+      await once(sidecar, 'exit');
+    }
+    const assigned = environment.split(' ').filter((word) => word !== '');
     const child = spawn(process.execPath, ['src/main.ts'], {
       cwd: ROOT,
       env: {
         PATH: process.env['PATH'],
         LEASEHOLD_LISTEN: '127.0.0.1:0',
         LEASEHOLD_DATA_DIR: join(directory, 'data'),
+        ...Object.fromEntries(assigned.map((word) => here(word).split('=', 2))),
       },
       stdio: ['ignore', 'pipe', 'ignore'],
     });
     started.push(child);
+    sidecar = child;
     for await (const line of createInterface(child.stdout!)) {
       url = /^leasehold ready (\S+)/.exec(line)?.[1] ?? url;
       return line.replace(url, PRINTED_URL);
@@ -84,10 +112,16 @@ describe('the session of the README', () => {
     return output.slice(0, -END.length - 2);
   }
 
+  function run(command: string): Promise<string> {
+    if (command === START_BUS) return startBus();
+    if (command.endsWith(START)) return start(command.slice(0, -START.length));
+    return type(command);
+  }
+
   test('answers as printed', async () => {
     expect(session.length).toBeGreaterThan(12);
     for (const { command, expected } of session) {
-      const output = command === START ? await start() : await type(command);
+      const output = await run(command);
       const shown = output.replaceAll(url, PRINTED_URL);
       if (!isAsPrinted(shown, expected)) {
         expect.fail(`$ ${command}\nprinted:\n${shown}\nthe README says:\n${expected.join('\n')}`);

@@ -68,7 +68,7 @@ export class Link {
 
   /** `host:port` of the server it leads to. */
   get server(): string | undefined {
-    return this.#server;
+    return this.state === 'connected' ? this.#server : undefined;
   }
 
   /** Leaves a connection that is of no use, though it is not closed, for another one. */
@@ -219,5 +219,5 @@ function tlsFor(server: string, tls: NatsBusOptions['tls']): NonNullable<Connect
   const { serverName, ...files } = typeof tls === 'object' ? tls : {};
   const host = hostOf(server);
   const name = serverName ?? (isAddress(host) ? undefined : host);
-  return { ...files, ...(name === undefined ? { host } : { servername: name, host: name }) };
+  return { ...files, ...(name === undefined ? { host } : { servername: name }) };
 }

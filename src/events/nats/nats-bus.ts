@@ -135,7 +135,7 @@ export class NatsBus implements Bus {
   #end(detail: string): void {
     const session = this.#session;
     this.#session = undefined;
-    
+    session?.outstanding.settleAll(fault('timeout', detail));
   }
 
   #denied(operation: string, subject: string): void {

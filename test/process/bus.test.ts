@@ -1,0 +1,44 @@
+/**
+ * A real sidecar under full load on a real NATS server, through everything that can happen to a
+ * bus. What clients were told, what is left, and what a reader of the streams has read must agree;
+ * `npm run soak` does the same for longer.
+ */
+import { afterAll, afterEach, expect, test } from 'vitest';
+import { stopServers } from '../servers/child.ts';
+import { BusCampaign } from './bus/campaign.ts';
+import { play, type Scenario, SCENARIOS } from './bus/scenarios.ts';
+import { cleanUp } from './support.ts';
+
+/** Decides what is asked; how it meets the faults, nobody can. */
+const SEED = 1;
+const NEIGHBOURS = 6;
+const SPAN_MS = 3_000;
+/** Small enough to be used up within a second or two. */
+const ROOM = 1_500;
+/** Against a hang. */
+const PATIENCE_MS = 180_000;
+
+afterEach(async () => {
+  await cleanUp();
+  await stopServers();
+});
+afterAll(stopServers);
+
+const scenarios = Object.values(SCENARIOS).map((scenario): [string, Scenario] => [scenario.what, scenario]);
+
+test.each(scenarios)(
+  'with %s, each grant ends once and is told, and who asks for more is told to wait',
+  async (_what, scenario) => {
+    const said: string[] = [];
+    const say = (line: string): void => void said.push(line);
+    const campaign = await BusCampaign.start(
+      { seed: SEED, neighbours: NEIGHBOURS, room: ROOM, say }, scenario.surroundings,
+    );
+    await play(scenario, campaign, SPAN_MS);
+    const { taken, endings } = await campaign.finish();
+    expect(campaign.wrong, said.join('\n')).toEqual([]);
+    expect(Math.min(...Object.values(taken))).toBeGreaterThan(10);
+    expect(endings).toBeGreaterThan(100);
+  },
+  PATIENCE_MS,
+);

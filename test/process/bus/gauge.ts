@@ -1,0 +1,41 @@
+/** What a sidecar's process really takes, and what its status page says meanwhile. */
+import { readFileSync } from 'node:fs';
+import { askJson, type Document, jsonOf } from '../requests.ts';
+import type { Sidecar } from '../support.ts';
+
+export class Gauge {
+  /** The most that was resident at any time, by the kernel's count, and what was promised. */
+  peakBytes = 0;
+  boundBytes = 0;
+  /** Fullest that the outbox was, of either stream. */
+  fullest = 0;
+  readonly levels = new Set<string>();
+  /** Events that found no room. */
+  dropped = 0;
+
+  /** @throws Lost when the sidecar is gone */
+  async look({ url, pid }: Pick<Sidecar, 'url' | 'pid'>): Promise<Document> {
+    const answer = await askJson(url, 'GET', '/v1/status');
+    if (answer.status !== 200) throw new Error(`The status page was answered ${answer.status}`);
+    const status = jsonOf(answer);
+    this.peakBytes = Math.max(this.peakBytes, peakOf(pid));
+    this.boundBytes = status.memory.worstCaseBytes;
+    const { endings, events } = status.outbox;
+    this.fullest = Math.max(this.fullest, endings.pending / endings.limit, events.pending / events.limit);
+    this.levels.add(status.pressure.level);
+    this.dropped = Math.max(this.dropped, events.dropped);
+    return status;
+  }
+}
+
+const KIBIBYTE = 1024;
+
+/** 0 where the kernel does not tell. */
+function peakOf(pid: number): number {
+  try {
+    const line = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'));
+    return Number(line?.[1] ?? 0) * KIBIBYTE;
+  } catch {
+    return 0;
+  }
+}

@@ -1,0 +1,165 @@
+/**
+ * What can happen to a bus, one scenario each: what it does to everybody while the clients work.
+ * That everything is healed in the end is the scenario's duty; the campaign compares afterwards.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { STREAMS } from '../../../src/events/bus.ts';
+import { STREAM_NAMES } from '../../../src/events/nats/streams.ts';
+import type { BusCampaign, Surroundings } from './campaign.ts';
+import { slowConsumers } from './slow-consumers.ts';
+
+export interface Scenario {
+  /** Completes "…, no ending is lost". */
+  readonly what: string;
+  readonly surroundings?: Surroundings;
+  /** `spanMs`: how long the bus is not as it should be. */
+  play(campaign: BusCampaign, spanMs: number): Promise<void>;
+}
+
+const MEBIBYTE = 1024 ** 2;
+/** Everybody works, and something is in the streams. */
+const CALM_MS = 700;
+const ACK_MS = 500;
+const SIDECAR = { user: 'sidecar', password: 'first' };
+
+export const SCENARIOS = {
+  away: {
+    what: 'a bus that is away for long',
+    async play(campaign, spanMs) {
+      await campaign.nats.kill();
+      await campaign.pass(spanMs);
+      await campaign.untilRefused();
+      await campaign.nats.restart();
+    },
+  },
+
+  killed: {
+    what: 'a bus that is killed while it takes events, again and again',
+    async play(campaign, spanMs) {
+      await forSpan(spanMs, async () => {
+        await campaign.nats.kill();
+        await campaign.pass(campaign.between(0, 300));
+        await campaign.nats.restart();
+        await campaign.pass(campaign.between(300, 1_200));
+      });
+    },
+  },
+
+  emptied: {
+    what: 'a bus that comes back with nothing in it',
+    surroundings: { eventsLost: true },
+    async play(campaign, spanMs) {
+      await campaign.pass(spanMs / 2);
+      campaign.streamsLostAt = Date.now();
+      await campaign.nats.restart({ empty: true });
+      await campaign.pass(spanMs / 2);
+    },
+  },
+
+  full: {
+    what: 'a stream that is full until its consumers make room',
+    surroundings: { endingsBytes: MEBIBYTE },
+    async play(campaign, spanMs) {
+      await campaign.untilRefused();
+      await campaign.pass(spanMs);
+      campaign.meanwhile(() => makeRoom(campaign));
+    },
+  },
+
+  deleted: {
+    what: 'streams that are deleted under it',
+    surroundings: { eventsLost: true },
+    async play(campaign, spanMs) {
+      await campaign.pass(spanMs / 2);
+      const connection = await campaign.nats.admin();
+      const manager = await connection.jetstreamManager();
+      campaign.streamsLostAt = Date.now();
+      for (const stream of STREAMS) await manager.streams.delete(STREAM_NAMES[stream]);
+      await connection.close();
+      await campaign.pass(spanMs / 2);
+    },
+  },
+
+  slow: {
+    what: 'consumers that are slow',
+    async play(campaign, spanMs) {
+      const consumers = await slowConsumers(campaign.nats);
+      await campaign.pass(spanMs);
+      if (campaign.traffic.refusals > 0) {
+        campaign.wrong.push('Something was refused because a consumer was slow');
+      }
+      await consumers.close();
+    },
+  },
+
+  revoked: {
+    what: 'credentials that are revoked and restored',
+    surroundings: {
+      nats: { users: [SIDECAR] },
+      login: `${SIDECAR.user}:${SIDECAR.password}@`,
+    },
+    async play(campaign, spanMs) {
+      await campaign.nats.reload({ users: [{ ...SIDECAR, password: 'second' }] });
+      await campaign.pass(spanMs);
+      await campaign.untilRefused();
+      await campaign.nats.reload({ users: [SIDECAR] });
+    },
+  },
+
+  crashes: {
+    what: 'a sidecar that is killed while the bus comes and goes',
+    surroundings: { deaths: true },
+    async play(campaign, spanMs) {
+      let isOver = false;
+      const bus = forSpan(spanMs, async () => {
+        await sleep(campaign.between(100, 1_000));
+        await campaign.nats.kill();
+        await sleep(campaign.between(100, 1_500));
+        await campaign.nats.restart();
+      }).finally(() => {
+        isOver = true;
+      });
+      while (!isOver) {
+        await campaign.pass(campaign.between(50, 1_500));
+        await campaign.killSidecar();
+        await campaign.startSidecar();
+      }
+      await bus;
+    },
+  },
+
+  paused: {
+    what: 'a bus that answers too late',
+    async play(campaign, spanMs) {
+      await forSpan(spanMs, async () => {
+        campaign.nats.pause();
+        await campaign.pass(ACK_MS + campaign.between(100, 1_500));
+        campaign.nats.resume();
+        await campaign.pass(campaign.between(200, 800));
+      });
+    },
+  },
+} as const satisfies Readonly<Record<string, Scenario>>;
+
+export type ScenarioName = keyof typeof SCENARIOS;
+
+/** Under load from the start to a while before the fault. */
+export async function play(scenario: Scenario, campaign: BusCampaign, spanMs: number): Promise<void> {
+  await campaign.pass(CALM_MS);
+  await scenario.play(campaign, spanMs);
+}
+
+async function forSpan(spanMs: number, work: () => Promise<void>): Promise<void> {
+  const until = performance.now() + spanMs;
+  do await work();
+  while (performance.now() < until);
+}
+
+/** Consumers are done with what has been read, and have it deleted. */
+async function makeRoom({ nats, reader }: BusCampaign): Promise<void> {
+  const upTo = reader.readUpTo('endings');
+  const connection = await nats.admin();
+  const manager = await connection.jetstreamManager();
+  await manager.streams.purge(STREAM_NAMES.endings, { seq: upTo + 1 });
+  await connection.close();
+}
