@@ -43,6 +43,8 @@ export class Publishing {
       encode: (event) => encodeEvent(event, context, busConfig.encoding),
       soon: (work) => void setImmediate(work),
       settings: busConfig,
+      // Should the process die before all is told again, the next one must know that it was lost.
+      onLost: () => parts.engine.noteAcknowledged(),
       onChange: (reasons) => log.info({ reasons }, reasons.length === 0 ? 'bus in step' : 'bus'),
     });
     this.#cancelNote = scheduler.after(NOTE_MS, () => this.#note());

@@ -25,6 +25,8 @@ export interface AdmissionParts {
   readonly quotas: QuotaSettings;
   readonly scheduler: Scheduler;
   readonly readLoop: () => LoopReading;
+  /** Calls what it is given once, at the end of this turn of the loop. */
+  readonly afterTurn: (work: () => void) => void;
   /** Unix milliseconds, for people. */
   readonly wallMs: () => number;
   /** Called once per crossing of a level, with what it was before. */
@@ -62,7 +64,6 @@ export class Admission {
   #guarded: boolean;
   #told: Pressure;
   #sinceWallMs: number;
-  #sampledAt: number;
   #cancel: () => void;
   /** The value of `Leasehold-Pressure`; undefined while the level is nominal. */
   pressureField: string | undefined;
@@ -77,7 +78,7 @@ export class Admission {
     this.#onChange = parts.onChange;
     this.#gauges = new PressureGauges(settings);
     this.#loop = new LoopDelay(parts.readLoop);
-    this.#limit = new Limit(settings);
+    this.#limit = new Limit(settings, parts.afterTurn);
     this.#quotas = new Quotas(parts.quotas, () => scheduler.now());
     this.#pacer = new Pacer(scheduler, settings);
     this.#gauges.add([
@@ -91,7 +92,6 @@ export class Admission {
     this.#guarded = this.#quotas.any;
     this.#told = this.#gauges.pressure;
     this.#sinceWallMs = parts.wallMs();
-    this.#sampledAt = scheduler.now();
     this.#cancel = scheduler.after(WINDOW_MS, this.#tick);
   }
 
@@ -199,8 +199,8 @@ export class Admission {
       signals: this.#gauges.status(),
       refused: { ...this.#refused },
       held: this.#pacer.held,
-      queueMs: rounded(this.#loop.standingMs),
-      limit: { perS: this.#limit.perS ?? null, admitted: roundedShares(this.#limit.shares) },
+      queueMs: rounded(this.#loop.window.standingMs),
+      limit: { perTurn: this.#limit.perTurn ?? null, admitted: roundedShares(this.#limit.shares) },
       callers: this.#quotas.callers,
     };
   }
@@ -217,9 +217,7 @@ export class Admission {
 
   readonly #tick = (): void => {
     const now = this.#scheduler.now();
-    this.#loop.sample();
-    this.#limit.sample(this.#loop.standingMs, now - this.#sampledAt, now);
-    this.#sampledAt = now;
+    this.#limit.sample(this.#loop.sample(), now);
     const pressure = this.#gauges.sample(now);
     this.#decide();
     this.pressureField = fieldOf(pressure);

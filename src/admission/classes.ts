@@ -15,11 +15,11 @@
  * |-------------------------|----------|-------------|------------------|----------------|
  * | outbox, ledger, journal | nothing  | grant       | grant, put       | all, but for deletes |
  * | memory                  | nothing  | list, grant | list, grant, put | all, but for deletes |
- * | loop                    | the share that `limit.ts` finds too much, in the order above |
+ * | loop                    | what `limit.ts` finds too much, in the order above |
  *
  * Fullness refuses what adds to it: a reader adds nothing to a queue of events, and a delete makes
  * room, its ending having had its place since the grant. The loop is another matter: everything
- * costs it, so everything can be refused, and a share of a class is enough. Its levels therefore
+ * costs it, so everything can be refused, and a part of a class is enough. Its levels therefore
  * follow what is refused instead of deciding it: high while lists or grants are, critical while
  * writes are.
  */
@@ -41,7 +41,7 @@ const SHORT_OF_MEMORY: Readonly<Record<PressureLevel, readonly Sheddable[]>> = {
   nominal: NOBODY, elevated: NOBODY, high: ['list', 'grant'], critical: ['list', 'grant', 'put'],
 };
 
-/** Classes refused while `source` is at `level`; the loop's are refused by share, not by level. */
+/** Classes refused while `source` is at `level`; the loop's are refused one by one, not by level. */
 export function refusedAt(source: PressureSource, level: PressureLevel): readonly Sheddable[] {
   if (source === 'loop') return NOBODY;
   return source === 'memory' ? SHORT_OF_MEMORY[level] : FULL_QUEUE[level];

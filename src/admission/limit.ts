@@ -1,23 +1,26 @@
 /**
- * How many requests the loop can take. While they wait for their turn no longer than they should,
- * everybody is admitted and nothing is counted but who came. When a queue stands, what was admitted
- * of late becomes a limit, and from then on it is led by additive increase and multiplicative
- * decrease, window by window. What the limit allows is handed out in the order of classes, each
- * class getting as much as it asked for in the last windows before the next one gets anything; of a
- * class that gets a part, every so-manieth request is admitted, evenly.
+ * How many requests the loop takes on in one turn. While they wait for their turn no longer than
+ * they should, everybody is admitted and nothing is counted but who came. When a queue stands, a
+ * limit on what is admitted per turn begins with what would fit into the time that requests may
+ * wait, and from then on it is led by additive increase and multiplicative decrease, window by
+ * window.
  *
- * A limit on requests admitted rather than on requests in flight: work here is done in the turn in
- * which it comes, so nothing is in flight that a limit could count. As DAGOR does it (Zhou et al.,
- * SoCC 2018), with classes for its priorities.
+ * Per turn, because that is where requests are in flight: what comes in a turn is done in it, and
+ * whoever waits has come meanwhile. So the limit bounds the wait of everybody from its first turn
+ * on, and needs no clock. Within a turn what is left goes by the order of classes: a request is
+ * admitted if there is room for it beside all those of higher classes that are still to come in
+ * this turn, judged by the last windows. As DAGOR does it (Zhou et al., SoCC 2018), with classes
+ * for its priorities, and a limit on concurrency in place of one on the rate.
  */
 import { type RequestClass, SHEDDABLE, type Sheddable } from './classes.ts';
+import type { LoopWindow } from './loop-delay.ts';
 import type { AdmissionSettings } from './settings.ts';
 
-/** A standing queue is to shrink by a tenth of what feeds it in a window. */
+/** In a window in which a queue stands the limit falls by a tenth. */
 const DECREASE = 0.9;
-/** Of what was admitted when the limit began: ten windows make up for two decreases. */
+/** In any other it rises by this share of its highest: five windows make up for a decrease. */
 const INCREASE = 0.02;
-/** The queue has all but gone, so the limit is well below what the loop can do. */
+/** Turns are so short that the limit must be well below what the loop can do. */
 const INCREASE_IDLE = 0.1;
 /** The limit never falls below this share of where it began: it must be able to rise again. */
 const FLOOR = 0.05;
@@ -25,114 +28,128 @@ const FLOOR = 0.05;
 const SMOOTHING = 0.5;
 
 type PerClass = Record<RequestClass, number>;
-type Shares = Record<Sheddable, number>;
+type PerSheddable = Record<Sheddable, number>;
 
 export class Limit {
   readonly #settings: AdmissionSettings;
+  readonly #afterTurn: (work: () => void) => void;
+  /** Of this window. */
   readonly #arrived: PerClass = { renew: 0, read: 0, put: 0, grant: 0, list: 0 };
-  /** Requests a millisecond, by class, as of the last windows. */
+  readonly #refused: PerSheddable = { read: 0, put: 0, grant: 0, list: 0 };
+  #turns = 0;
+  /** Of this turn. */
+  readonly #came: PerClass = { renew: 0, read: 0, put: 0, grant: 0, list: 0 };
+  #taken = 0;
+  #inTurn = false;
+  /** Requests in a turn, as of the last windows. */
   readonly #demand: PerClass = { renew: 0, read: 0, put: 0, grant: 0, list: 0 };
-  readonly #shares: Shares = { read: 1, put: 1, grant: 1, list: 1 };
-  readonly #credits: Shares = { read: 0, put: 0, grant: 0, list: 0 };
-  #admitted = 0;
-  /** Requests a millisecond; undefined: no limit. */
+  /** What share of each class was admitted in the last window. */
+  readonly #shares: PerSheddable = { read: 1, put: 1, grant: 1, list: 1 };
+  /** Requests in a turn; undefined: no limit. */
   #limit: number | undefined;
-  /** What was admitted, at most, since the limit began. */
+  /** The highest that it was, or would have been, since it began. */
   #reached = 0;
   /** Since when nobody has been refused under the limit. */
   #idleSince: number | undefined;
   #standingMs = 0;
 
-  constructor(settings: AdmissionSettings) {
+  /** `afterTurn` calls what it is given once, at the end of the turn of the loop. */
+  constructor(settings: AdmissionSettings, afterTurn: (work: () => void) => void) {
     this.#settings = settings;
+    this.#afterTurn = afterTurn;
   }
 
-  get limiting(): boolean {
-    return this.#limit !== undefined;
+  /** Requests in a turn; undefined: as many as come. */
+  get perTurn(): number | undefined {
+    return this.#limit === undefined ? undefined : Math.floor(this.#limit);
   }
 
-  /** Requests a second; undefined: as many as come. */
-  get perS(): number | undefined {
-    return this.#limit === undefined ? undefined : Math.round(this.#limit * 1000);
-  }
-
-  /** What share of each class is admitted. */
-  get shares(): Readonly<Shares> {
+  get shares(): Readonly<PerSheddable> {
     return this.#shares;
   }
 
   /** Counts a request, and tells whether it is admitted. */
   admits(kind: RequestClass): boolean {
     this.#arrived[kind]++;
-    if (this.#limit !== undefined && kind !== 'renew' && !this.#draws(kind)) return false;
-    this.#admitted++;
+    return this.#limit === undefined || this.#hasRoom(kind, this.#limit);
+  }
+
+  #hasRoom(kind: RequestClass, limit: number): boolean {
+    if (!this.#inTurn) {
+      this.#inTurn = true;
+      this.#turns++;
+      this.#afterTurn(this.#endTurn);
+    }
+    this.#came[kind]++;
+    if (kind !== 'renew' && this.#taken + this.#reserved(kind) >= limit) {
+      this.#refused[kind]++;
+      return false;
+    }
+    this.#taken++;
     return true;
   }
 
-  #draws(kind: Sheddable): boolean {
-    const credit = this.#credits[kind] + this.#shares[kind];
-    const drawn = credit >= 1;
-    this.#credits[kind] = drawn ? credit - 1 : credit;
-    return drawn;
+  /** Requests of higher classes that are still to come in this turn. */
+  #reserved(kind: Sheddable): number {
+    let reserved = Math.max(0, this.#demand.renew - this.#came.renew);
+    for (const higher of SHEDDABLE) {
+      if (higher === kind) break;
+      reserved += Math.max(0, this.#demand[higher] - this.#came[higher]);
+    }
+    return reserved;
   }
 
-  /** Ends a window of `elapsedMs` in which the standing queue was `standingMs` long. */
-  sample(standingMs: number, elapsedMs: number, now: number): void {
-    if (elapsedMs <= 0) return;
-    this.#standingMs = standingMs;
-    const admitted = this.#admitted / elapsedMs;
-    this.#admitted = 0;
-    this.#learn(elapsedMs);
-    if (standingMs > this.#settings.queueMs) this.#decrease(admitted);
-    else if (this.#limit !== undefined) this.#increase(admitted, now);
-    this.#handOut();
-  }
+  readonly #endTurn = (): void => {
+    this.#inTurn = false;
+    this.#taken = 0;
+    clear(this.#came);
+  };
 
-  #learn(elapsedMs: number): void {
-    const weight = this.#limit === undefined ? 1 : SMOOTHING;
+  sample(window: LoopWindow, now: number): void {
+    this.#standingMs = window.standingMs;
+    const arrived = total(this.#arrived);
+    const turns = Math.max(1, this.#limit === undefined ? window.turns : this.#turns);
     for (const kind of ['renew', ...SHEDDABLE] as const) {
-      const came = this.#arrived[kind] / elapsedMs;
-      this.#demand[kind] += (came - this.#demand[kind]) * weight;
-      this.#arrived[kind] = 0;
+      const weight = this.#limit === undefined ? 1 : SMOOTHING;
+      this.#demand[kind] += (this.#arrived[kind] / turns - this.#demand[kind]) * weight;
+    }
+    if (window.standingMs > this.#settings.queueMs) this.#decrease(arrived / turns, window);
+    else if (this.#limit !== undefined) this.#increase(window, now);
+    this.#share();
+    clear(this.#arrived);
+    clear(this.#refused);
+    this.#turns = 0;
+  }
+
+  #decrease(perTurn: number, { turnMs }: LoopWindow): void {
+    this.#idleSince = undefined;
+    if (this.#limit === undefined) {
+      this.#limit = Math.max(1, (perTurn * this.#settings.queueMs) / turnMs);
+      this.#reached = this.#limit;
+    } else {
+      this.#limit = Math.max(1, this.#limit * DECREASE, this.#reached * FLOOR);
     }
   }
 
-  #decrease(admitted: number): void {
-    this.#idleSince = undefined;
-    this.#reached = this.#limit === undefined ? admitted : Math.max(this.#reached, admitted);
-    const from = Math.min(this.#limit ?? admitted, admitted);
-    this.#limit = Math.max(from * DECREASE, this.#reached * FLOOR);
-  }
-
-  #increase(admitted: number, now: number): void {
-    this.#reached = Math.max(this.#reached, admitted);
-    const idle = this.#standingMs < this.#settings.queueMs / 2;
-    this.#limit = this.#limit! + this.#reached * (idle ? INCREASE_IDLE : INCREASE);
-    if (this.#limit < this.#wanted()) {
+  #increase({ turnMs }: LoopWindow, now: number): void {
+    const short = turnMs < this.#settings.queueMs / 2;
+    if (total(this.#refused) > 0) {
       this.#idleSince = undefined;
+      this.#limit! += this.#reached * (short ? INCREASE_IDLE : INCREASE);
+      this.#reached = Math.max(this.#reached, this.#limit!);
       return;
     }
     this.#idleSince ??= now;
-    if (now - this.#idleSince >= this.#settings.settleMs) {
-      this.#limit = undefined;
-      this.#idleSince = undefined;
-    }
+    if (now - this.#idleSince < this.#settings.settleMs) return;
+    this.#limit = undefined;
+    this.#idleSince = undefined;
   }
 
-  /** Requests a millisecond, of all classes. */
-  #wanted(): number {
-    const { renew, read, put, grant, list } = this.#demand;
-    return renew + read + put + grant + list;
-  }
-
-  #handOut(): void {
-    let left = (this.#limit ?? Number.POSITIVE_INFINITY) - this.#demand.renew;
+  #share(): void {
     for (const kind of SHEDDABLE) {
-      const wanted = this.#demand[kind];
-      const share = wanted <= left ? 1 : Math.max(0, left) / wanted;
-      this.#shares[kind] = share;
-      if (share === 1) this.#credits[kind] = 0;
-      left -= wanted;
+      const arrived = this.#arrived[kind];
+      const refused = this.#limit === undefined ? 0 : this.#refused[kind];
+      this.#shares[kind] = refused === 0 ? 1 : 1 - refused / arrived;
     }
   }
 
@@ -150,10 +167,19 @@ export class Limit {
     return Math.min(1, this.#standingMs / queueMs) * elevatedFill;
   }
 
-  /** Milliseconds until the limit, rising as it does, would admit what is refused now. */
+  /** Milliseconds until the limit, rising as it does, would admit all that comes. */
   drainMs(windowMs: number): number | undefined {
     if (this.#limit === undefined) return undefined;
-    const missing = Math.max(0, this.#wanted() - this.#limit);
-    return (missing / Math.max(this.#reached * INCREASE, Number.MIN_VALUE)) * windowMs;
+    const missing = Math.max(0, total(this.#demand) - this.#limit);
+    return (missing / (this.#reached * INCREASE)) * windowMs;
   }
+}
+
+function total(counts: Readonly<Partial<PerClass>>): number {
+  const { renew = 0, read = 0, put = 0, grant = 0, list = 0 } = counts;
+  return renew + read + put + grant + list;
+}
+
+function clear(counts: Partial<PerClass>): void {
+  for (const kind of Object.keys(counts) as RequestClass[]) counts[kind] = 0;
 }

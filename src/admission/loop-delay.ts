@@ -25,12 +25,19 @@ export function readLoop(): LoopReading {
   return { activeMs: active, turns: performance.nodeTiming.uvMetricsInfo.loopCount };
 }
 
+/** What the loop did since the last one. */
+export interface LoopWindow {
+  readonly turns: number;
+  /** The mean turn. */
+  readonly turnMs: number;
+  /** Milliseconds that requests have been waiting, at least, for two windows. */
+  readonly standingMs: number;
+}
+
 export class LoopDelay {
   readonly #read: () => LoopReading;
   #last: LoopReading;
-  #lastTurnMs = 0;
-  /** Milliseconds that a request waits while the queue stands; 0 while none does. */
-  standingMs = 0;
+  window: LoopWindow = { turns: 0, turnMs: 0, standingMs: 0 };
 
   constructor(read: () => LoopReading) {
     this.#read = read;
@@ -38,12 +45,13 @@ export class LoopDelay {
   }
 
   /** Ends a window. */
-  sample(): void {
-    const { activeMs, turns } = this.#read();
-    // The window is at most one turn that is not counted yet.
-    const turnMs = (activeMs - this.#last.activeMs) / Math.max(1, turns - this.#last.turns);
-    this.standingMs = Math.min(turnMs, this.#lastTurnMs);
-    this.#lastTurnMs = turnMs;
-    this.#last = { activeMs, turns };
+  sample(): LoopWindow {
+    const reading = this.#read();
+    const turns = reading.turns - this.#last.turns;
+    // At worst the window is one turn that is not counted yet.
+    const turnMs = (reading.activeMs - this.#last.activeMs) / Math.max(1, turns);
+    this.window = { turns, turnMs, standingMs: Math.min(turnMs, this.window.turnMs) };
+    this.#last = reading;
+    return this.window;
   }
 }

@@ -10,6 +10,7 @@ export function unlimitedAdmission(): Admission {
     quotas: { namespaces: new Map(), configured: new Set() },
     scheduler: { now: () => 0, after: () => () => {}, random: Math.random },
     readLoop: () => ({ activeMs: 0, turns: 0 }),
+    afterTurn: setImmediate,
     wallMs: Date.now,
     onChange: () => {},
   });

@@ -11,10 +11,10 @@ import { chance } from '../reconcile/simulated-time.ts';
 import type { Scheduler } from '../../src/resilience/scheduler.ts';
 import { NO_QUOTAS, SETTINGS } from './world.ts';
 
-/** Milliseconds of the loop: at most ten requests are served in one. */
-const SERVING_MS = 0.1;
+/** Milliseconds of the loop: at most 25 requests are served in one. */
+const SERVING_MS = 0.04;
 /** Parsing it and writing the answer: more than half of a small request. */
-const REFUSING_MS = 0.055;
+const REFUSING_MS = 0.022;
 /** How long the loop sleeps when nobody asks. */
 const IDLE_MS = 0.5;
 export const CAPACITY_PER_MS = 1 / SERVING_MS;
@@ -78,6 +78,7 @@ export class ModelledLoop {
   readonly #free: { readonly renewals: Connection[]; readonly others: Connection[] };
   readonly #waiting: { readonly renewals: Request[]; readonly others: Request[] } = { renewals: [], others: [] };
   #asked: Connection[] = [];
+  readonly #ends: (() => void)[] = [];
   #owed = 0;
   #busyMs = 0;
   outcome: Outcome = noOutcome();
@@ -91,6 +92,7 @@ export class ModelledLoop {
       quotas: NO_QUOTAS,
       scheduler,
       readLoop: () => ({ ...this.#loop }),
+      afterTurn: (work) => this.#ends.push(work),
       wallMs: () => scheduler.now(),
       onChange: (to) => this.changes.push({ at: scheduler.now(), to }),
     });
@@ -109,6 +111,7 @@ export class ModelledLoop {
     const asked = this.#asked;
     this.#asked = [];
     for (const connection of asked) this.#judge(connection, began);
+    for (const work of this.#ends.splice(0)) work();
     const busyMs = this.#busyMs;
     this.#loop.turns++;
     this.#loop.activeMs += busyMs;

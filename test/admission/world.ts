@@ -42,6 +42,7 @@ export function world(changes: WorldChanges = {}) {
   const scheduler = new ManualScheduler();
   const changed: { readonly to: Pressure; readonly from: Pressure }[] = [];
   const loop = { activeMs: 0, turns: 0 };
+  const ends: (() => void)[] = [];
   const signals = {
     outbox: new ToldSignal('outbox', 'endings'),
     ledger: new ToldSignal('ledger', 'unpushed'),
@@ -53,6 +54,7 @@ export function world(changes: WorldChanges = {}) {
     quotas: { ...NO_QUOTAS, ...changes.quotas },
     scheduler,
     readLoop: () => ({ ...loop }),
+    afterTurn: (work) => ends.push(work),
     wallMs: () => START_WALL_MS + scheduler.now(),
     onChange: (to, from) => changed.push({ to, from }),
   });
@@ -69,5 +71,8 @@ export function world(changes: WorldChanges = {}) {
     signals[source].drain = drainMs;
     window();
   };
-  return { admission, changed, fill, loop, scheduler, signals, window };
+  const endTurn = (): void => {
+    for (const work of ends.splice(0)) work();
+  };
+  return { admission, changed, endTurn, fill, loop, scheduler, signals, window };
 }

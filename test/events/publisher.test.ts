@@ -434,6 +434,24 @@ describe('a stream that lost what it had acknowledged', () => {
     expect(endings.lastSeen).toMatchObject({ created: 'second' });
   });
 
+  test('counts as lost for the next run too, even if it has grown past its old end', async () => {
+    const world = await warm();
+    const { outbox: { endings }, bus } = world;
+    const stream = bus.streams.endings;
+    stream.remembers = false;
+    endings.journal();
+    bus.goAway();
+    await world.pass(10);
+    stream.goBack(10);
+    bus.answerMs = () => 50;
+    bus.comeBack();
+    for (let ms = 0; stream.lastSequence <= 55 && ms < 5_000; ms++) await world.pass(1);
+    expect([stream.lastSequence > 50, stream.lastSequence < 80]).toEqual([true, true]);
+    world.crash();
+    await world.pass(5_000);
+    expect(stream.ids().slice(-50)).toEqual(endings.ids());
+  });
+
   test('is published to from the start again when it is replaced once more', async () => {
     const { outbox: { endings }, bus, publisher, pass } = await warm();
     bus.streams.endings.replace('second');

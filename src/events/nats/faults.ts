@@ -2,7 +2,10 @@
 import type { Msg, NatsError } from 'nats';
 import type { BusFault, BusFaultKind, PublishOutcome } from '../bus.ts';
 
-/** No stream takes the subject, or JetStream is off: nobody listened. */
+/**
+ * Nobody listened: no stream takes the subject, or JetStream is off, or, in a cluster, the servers
+ * have yet to agree who leads the stream. Which of them it is, `prepare` finds out.
+ */
 const NO_RESPONDERS = 503;
 
 /**
@@ -30,7 +33,8 @@ interface PublishAcknowledgement {
 /** `expected` is the stream that should have it. */
 export function outcomeOf(answer: Msg, expected: string): PublishOutcome {
   if (answer.data.length === 0 && answer.headers?.code === NO_RESPONDERS) {
-    return failed('no-stream', `No stream takes it: ${expected} is missing, or JetStream is off`);
+    const why = `${expected} is missing or has no leader just now, or JetStream is off`;
+    return failed('no-stream', `No stream takes it: ${why}`);
   }
   let acknowledgement: PublishAcknowledgement;
   try {

@@ -18,7 +18,8 @@ export const STREAM_NAMES: Readonly<Record<StreamName, string>> = {
 
 /**
  * Streams may not overlap, so every subject that is no ending stands here by name. Those that
- * nothing is sent to yet are in it from the start: adding one changes a stream.
+ * nothing is sent to yet are in it from the start: adding one changes a stream. Written out, because
+ * a stream that exists stays as it was made; a test compares it with the table of events.
  */
 export const STREAM_SUBJECTS: Readonly<Record<StreamName, readonly string[]>> = {
   endings: ['leasehold.v1.*.ended.>'],
@@ -164,7 +165,7 @@ function codeOf(error: unknown): number | undefined {
 function reasonOf(error: unknown): string {
   const { code, api_error: answer } = error as NatsError;
   if (answer !== undefined) return `${answer.description} (${answer.err_code})`;
-  if (code === NO_RESPONDERS) return 'JetStream is not enabled there';
+  if (code === NO_RESPONDERS) return 'JetStream is off there, or has no leader just now';
   if (code === 'TIMEOUT') return 'no answer in time';
   return sentenceOf(error);
 }
