@@ -18,13 +18,13 @@ export async function openBus(
   const { NatsBus } = await import('./events/nats/nats-bus.ts');
   const address = parseBusUrl(config.url);
   if (typeof address === 'string') throw new Error(`Cannot use the bus URL: it ${address}`);
-  const { mode, replicas, endings, events, ackMs, connectMs } = config;
+  const { mode, payloadBytes, replicas, endings, events, ackMs, connectMs } = config;
   return new NatsBus(
     {
       servers: address.servers.map(({ host, port }) => `${host}:${port}`),
       tls: address.tls && config.tls,
       name: connectionName,
-      mode, replicas, endings, events, ackMs, connectMs,
+      mode, payloadBytes, replicas, endings, events, ackMs, connectMs,
       ...given('user', address.user),
       ...given('password', address.password),
       ...given('passwordFile', config.passwordFile),

@@ -113,7 +113,7 @@ function sidecar(server: NatsServer, mode: Bus['mode']) {
   const limits = { maxBytes: 4 * GIBIBYTE, maxAgeMs: 86_400_000, duplicateWindowMs: 120_000 };
   const bus = new NatsBus(
     {
-      servers: [server.address], tls: false, name: 'bench', mode, replicas: 1, endings: limits,
+      servers: [server.address], tls: false, name: 'bench', mode, replicas: 1, payloadBytes: 1 << 20, endings: limits,
       events: limits, ackMs: 5_000, connectMs: 2_000,
     },
     scheduler,

@@ -8,7 +8,7 @@
  * there.
  */
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { processorMs, residentBytes, SERVER_PROCESSOR, startLoadGenerator } from '../http/processes.ts';
@@ -99,8 +99,10 @@ async function measure(load: Generator): Promise<OverloadRun & { plotted: Parame
   let isLoaded = true;
   const watched = pause(OVERLOAD_MS).then(() => watchUntilNominal(sidecar.url, () => !isLoaded));
   const usedBefore = processorMs(sidecar.pid);
+  const waitedBefore = waitedMs(sidecar.pid);
   const overload = await load.run({ phase: open(ratePerS, OVERLOAD_MS) });
   const processorShare = (processorMs(sidecar.pid) - usedBefore) / OVERLOAD_MS;
+  const waitedShare = (waitedMs(sidecar.pid) - waitedBefore) / OVERLOAD_MS;
   isLoaded = false;
   const levels = await watched;
   const at = nominalSince(levels);
@@ -108,7 +110,7 @@ async function measure(load: Generator): Promise<OverloadRun & { plotted: Parame
   const nominalAfterMs = at === undefined ? undefined : Math.max(0, at - endedAt);
   const again = doneIn(await load.run({ phase: closed(peak.connections, CAPACITY_MS) }));
   return {
-    peak: { ...peak, again }, costUs, half, overload, processorShare, resident, nominalAfterMs,
+    peak: { ...peak, again }, costUs, half, overload, processorShare, waitedShare, resident, nominalAfterMs,
     plotted: {
       peakPerS: peak.perS, phases: [half, overload], resident, nominalAt: at,
       levels: levels.filter((told) => told.at >= endedAt),
@@ -171,6 +173,12 @@ async function costs(load: Generator): Promise<OverloadRun['costUs']> {
   }
   found.release = found.renew;
   return found;
+}
+
+/** What the process's first thread has waited for a processor so far, in milliseconds. */
+function waitedMs(pid: number): number {
+  const [, waitedNs] = readFileSync(`/proc/${pid}/schedstat`, 'latin1').split(' ');
+  return Number(waitedNs) / 1_000_000;
 }
 
 function mustSucceed({ byClass }: PhaseReport): void {

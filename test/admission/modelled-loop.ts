@@ -59,6 +59,8 @@ class LoopScheduler implements Scheduler {
   }
 }
 
+/** Connections of those who renew. */
+const RENEWING = 500;
 /** Beyond it a client gives up before it has a connection. */
 const WAITING_MAX = 20_000;
 
@@ -85,7 +87,7 @@ export class ModelledLoop {
 
   constructor(connections: number, settings: Partial<AdmissionSettings> = {}, paced = true) {
     const make = (count: number) => Array.from({ length: count }, () => new Connection());
-    this.#free = { renewals: make(connections / 10), others: make(connections) };
+    this.#free = { renewals: make(RENEWING), others: make(connections) };
     const { scheduler } = this;
     this.admission = new Admission({
       settings: { ...SETTINGS, heldRefusals: 4096, ...settings, ...(paced ? {} : { holdMs: 0 }) },

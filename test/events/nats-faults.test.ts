@@ -4,7 +4,8 @@ import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { DiscardPolicy, StorageType } from 'nats';
 import { afterAll, afterEach, describe, expect, test } from 'vitest';
 import type { PublishOutcome } from '../../src/events/bus.ts';
-import { STREAM_NAMES, STREAM_SUBJECTS } from '../../src/events/nats/streams.ts';
+import { STREAM_NAMES } from '../../src/events/nats/streams.ts';
+import { STREAM_SUBJECTS } from '../../src/events/subject.ts';
 import { freePort, stopServers } from '../servers/child.ts';
 import { startNats } from '../servers/nats.ts';
 import { TcpProxy } from '../servers/tcp-proxy.ts';
@@ -213,6 +214,15 @@ describe('streams that are not as they should be', () => {
     expect(events.differences).toContain(`it does not take the subjects ${others.join(', ')}`);
     const { config } = await manager.streams.info(STREAM_NAMES.endings);
     expect([config.discard, config.max_msgs]).toEqual([DiscardPolicy.Old, 10]);
+  });
+
+  test('say when the server takes smaller messages than may be sent', async () => {
+    const server = await startNats();
+    const bus = busOn([server], { payloadBytes: 2 << 20 });
+    await reached(bus, 'connected');
+    const { endings, events } = (await bus.prepare())!;
+    const small = ['the server takes messages of 1048576 bytes and should take 2097152'];
+    expect([endings.differences, events.differences]).toEqual([small, small]);
   });
 
   test('take no place of one under another name', async () => {

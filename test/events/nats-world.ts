@@ -30,6 +30,7 @@ export function busOn(
       name: 'leasehold-test',
       mode: 'jetstream',
       replicas: 1,
+      payloadBytes: 1 << 20,
       endings: LIMITS,
       events: LIMITS,
       ackMs: ACK_MS,

@@ -8,7 +8,6 @@ import {
   ALL_NAMES, EVENT_NAMES, EVENT_TYPES, isEnding, streamOf,
 } from '../../src/events/event-types.ts';
 import { encodeEvent } from '../../src/events/message.ts';
-import { STREAM_SUBJECTS as MADE } from '../../src/events/nats/streams.ts';
 import { NO_NAMESPACE, STREAM_SUBJECTS, subjectOf } from '../../src/events/subject.ts';
 import { ACTOR, contractOf, FACTS } from './facts.ts';
 
@@ -54,12 +53,6 @@ describe('a subject', () => {
 });
 
 describe('the streams', () => {
-  test('are made with these subjects', () => {
-    for (const stream of STREAMS) {
-      expect(MADE[stream].toSorted()).toEqual(STREAM_SUBJECTS[stream].toSorted());
-    }
-  });
-
   const takers = (subject: string) =>
     STREAMS.filter((stream) => STREAM_SUBJECTS[stream].some((pattern) => matches(pattern, subject)));
 

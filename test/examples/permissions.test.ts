@@ -41,7 +41,7 @@ async function publishAsSidecar(told: ReturnType<typeof ended>): Promise<void> {
   const bus = new NatsBus(
     {
       servers: [`127.0.0.1:${port}`], tls: false, user: 'sidecar', password: 'sidecar-secret',
-      name: 'sidecar', mode: 'jetstream', replicas: 1, endings: limits, events: limits,
+      name: 'sidecar', mode: 'jetstream', replicas: 1, payloadBytes: 1 << 20, endings: limits, events: limits,
       ackMs: 5_000, connectMs: 5_000,
     },
     systemScheduler(performance),

@@ -8,7 +8,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { onPath } from './require-redis.ts';
+import { onPath } from './require-server.ts';
 
 /** Below what Linux and macOS hand out for outgoing connections: a killed server's port stays free. */
 const PORT_MIN = 10_000;

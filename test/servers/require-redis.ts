@@ -1,7 +1,6 @@
 /** The `redis-server` of the tests. */
 import { type Machine, requireServer, thisMachine } from './require-server.ts';
 
-export { onPath } from './require-server.ts';
 
 /**
  * The path of `redis-server`, installed first if need be.

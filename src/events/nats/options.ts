@@ -39,6 +39,8 @@ export interface NatsBusOptions extends NatsIdentity {
   /** Shown by the server's list of connections. */
   readonly name: string;
   readonly mode: 'jetstream' | 'core';
+  /** The largest message that is ever sent. */
+  readonly payloadBytes: number;
   /** Copies of each stream that is created. */
   readonly replicas: number;
   readonly endings: StreamLimits;

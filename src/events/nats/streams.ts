@@ -8,27 +8,13 @@ import {
   RetentionPolicy, StorageType, type StreamConfig, type StreamInfo,
 } from 'nats';
 import { STREAMS, type StreamName, type StreamState } from '../bus.ts';
+import { STREAM_SUBJECTS } from '../subject.ts';
 import { sentenceOf } from './faults.ts';
 import type { NatsBusOptions, StreamLimits } from './options.ts';
 
 export const STREAM_NAMES: Readonly<Record<StreamName, string>> = {
   endings: 'LEASEHOLD_ENDINGS',
   events: 'LEASEHOLD_EVENTS',
-};
-
-/**
- * Streams may not overlap, so every subject that is no ending stands here by name. Those that
- * nothing is sent to yet are in it from the start: adding one changes a stream. Written out, because
- * a stream that exists stays as it was made; a test compares it with the table of events.
- */
-export const STREAM_SUBJECTS: Readonly<Record<StreamName, readonly string[]>> = {
-  endings: ['leasehold.v1.*.ended.>'],
-  events: [
-    'lease.granted', 'lease.renewed', 'lease.transferred', 'lease.adopted',
-    'entry.created', 'entry.updated', 'entry.reverted', 'entry.conflict',
-    'claim.acquired', 'claim.jeopardy', 'claim.safe',
-    'pressure.changed', 'reconcile.repaired', 'source.closed',
-  ].map((name) => `leasehold.v1.${name}.>`),
 };
 
 const DESCRIPTIONS: Readonly<Record<StreamName, string>> = {
@@ -49,11 +35,13 @@ export async function prepareStreams(
   checkVersion(connection);
   // Its own look at the account would need one permission more.
   const manager = await connection.jetstreamManager({ timeout: options.ackMs, checkAPI: false });
+  const small = smallPayload(connection, options);
   const states = {} as Record<StreamName, StreamState>;
   for (const stream of STREAMS) {
     const name = STREAM_NAMES[stream];
     try {
-      states[stream] = await prepareStream(manager, stream, options);
+      const state = await prepareStream(manager, stream, options);
+      states[stream] = { ...state, differences: [...state.differences, ...small] };
     } catch (cause) {
       throw new Error(`Cannot prepare the stream ${name}: ${reasonOf(cause)}`, { cause });
     }
@@ -68,6 +56,13 @@ function checkVersion({ info }: NatsConnection): void {
   if (major > leastMajor || (major === leastMajor && minor >= leastMinor)) return;
   const least = SERVER_MIN.join('.');
   throw new Error(`Cannot prepare the streams: the server is ${version}, older than ${least}`);
+}
+
+/** A message that the server does not take would hold up its stream for good. */
+function smallPayload({ info }: NatsConnection, { payloadBytes }: NatsBusOptions): string[] {
+  const most = info?.max_payload ?? payloadBytes;
+  if (most >= payloadBytes) return [];
+  return [`the server takes messages of ${most} bytes and should take ${payloadBytes}`];
 }
 
 async function prepareStream(

@@ -3,12 +3,6 @@
  * each of these there must be one ending in the end, or it must still be there.
  */
 
-export interface LeaseTold {
-  readonly id: string;
-  /** Its release was answered: it ended by that and by nothing else. */
-  released: boolean;
-}
-
 /** An unbroken run of overwrites of a key under one lease. */
 export interface Run {
   readonly key: string;
@@ -18,22 +12,12 @@ export interface Run {
 }
 
 export class Account {
-  readonly leases = new Map<string, LeaseTold>();
+  /** Ids of explicit leases. */
+  readonly leases = new Set<string>();
   readonly runs: Run[] = [];
 
-  granted(id: string): void {
-    this.leases.set(id, { id, released: false });
-  }
-
-  released(id: string): void {
-    const lease = this.leases.get(id);
-    if (lease !== undefined) lease.released = true;
-  }
-
   /** A write was answered. `before`: what the client took the key to hold. */
-  written(
-    { key, lease, etag, created }: WriteTold, before: Run | undefined,
-  ): Run {
+  written({ key, lease, etag, created }: WriteTold, before: Run | undefined): Run {
     if (!created && before?.lease === lease) {
       before.etags.push(etag);
       return before;

@@ -101,7 +101,7 @@ export class Neighbour {
     const body = JSON.stringify({ id, holder: this.name, ttlMs });
     const { verdict } = await this.#ask('grant', { method: 'POST', path: '/v1/leases', headers: JSON_BODY, body });
     if (verdict !== 'taken') return;
-    account.granted(id);
+    account.leases.add(id);
     this.#held.push({ id, ttlMs, keep });
   }
 
@@ -114,8 +114,7 @@ export class Neighbour {
 
   async #release(held: Held): Promise<void> {
     this.#drop(held);
-    const { verdict } = await this.#ask('release', { method: 'DELETE', path: `/v1/leases/${held.id}` });
-    if (verdict === 'taken') this.#around.account.released(held.id);
+    await this.#ask('release', { method: 'DELETE', path: `/v1/leases/${held.id}` });
   }
 
   /** Under a lease, or for a time of its own. */

@@ -70,13 +70,10 @@ export const SCENARIOS = {
     what: 'streams that are deleted under it',
     surroundings: { eventsLost: true },
     async play(campaign, spanMs) {
-      await campaign.pass(spanMs / 2);
-      const connection = await campaign.nats.admin();
-      const manager = await connection.jetstreamManager();
-      campaign.streamsLostAt = Date.now();
-      for (const stream of STREAMS) await manager.streams.delete(STREAM_NAMES[stream]);
-      await connection.close();
-      await campaign.pass(spanMs / 2);
+      await forSpan(spanMs, async () => {
+        await deleteStreams(campaign);
+        await campaign.pass(campaign.between(500, 2_000));
+      });
     },
   },
 
@@ -153,6 +150,14 @@ async function forSpan(spanMs: number, work: () => Promise<void>): Promise<void>
   const until = performance.now() + spanMs;
   do await work();
   while (performance.now() < until);
+}
+
+async function deleteStreams(campaign: BusCampaign): Promise<void> {
+  const connection = await campaign.nats.admin();
+  const manager = await connection.jetstreamManager();
+  campaign.streamsLostAt = Date.now();
+  for (const stream of STREAMS) await manager.streams.delete(STREAM_NAMES[stream]);
+  await connection.close();
 }
 
 /** Consumers are done with what has been read, and have it deleted. */
