@@ -1,11 +1,11 @@
 /**
- * `npm run soak -- [--scenario NAME] [--minutes M] [--seed N] [--neighbours N]`: a sidecar under
- * full load on a real NATS server that is away, killed, emptied, full and so on for M minutes, each
- * scenario in turn or one of them; then everything is compared. Exits with 1 when anything was
- * wrong. `npm test` does the same, only shorter.
+ * `npm run soak -- [--scenario NAME] [--minutes M] [--seed N] [--neighbours N] [--leases N]
+ * [--room N]`: a sidecar under full load on a real NATS server that is away, killed, emptied, full
+ * and so on for M minutes, one scenario or each in turn; then everything is compared. Exits with 1
+ * when anything was wrong. `npm test` does the same, only shorter.
  */
 import { parseArgs } from 'node:util';
-import { BusCampaign, type Figures } from '../test/process/bus/campaign.ts';
+import type { BusCampaign, Figures } from '../test/process/bus/campaign.ts';
 import { play, type Scenario, SCENARIOS } from '../test/process/bus/scenarios.ts';
 import { cleanUp } from '../test/process/support.ts';
 import { stopServers } from '../test/servers/child.ts';
@@ -17,22 +17,28 @@ const { values } = parseArgs({
     minutes: { type: 'string', default: '5' },
     seed: { type: 'string' },
     neighbours: { type: 'string', default: '12' },
+    /** That expire in one moment, in the scenario that is about that. */
+    leases: { type: 'string', default: '100000' },
+    /** Endings, and as many other events, that may wait for the bus. */
+    room: { type: 'string', default: '50000' },
   },
 });
 const minutes = Number(values.minutes);
 const seed = Number(values.seed ?? Math.floor(Math.random() * 2 ** 31));
 const neighbours = Number(values.neighbours);
+const leases = Number(values.leases);
+const room = Number(values.room);
 const names = Object.keys(SCENARIOS).filter((name) => values.scenario === 'all' || values.scenario === name);
-if (!(minutes > 0) || !Number.isSafeInteger(seed) || !(neighbours > 0) || names.length === 0) {
+const whole = [seed, neighbours, leases, room].every((number) => Number.isSafeInteger(number) && number >= 0);
+if (!whole || !(minutes > 0) || names.length === 0) {
   process.stderr.write(
     'Usage: npm run soak -- [--scenario NAME] [--minutes M] [--seed N] [--neighbours N]\n' +
+      '                       [--leases N] [--room N]\n' +
       `Scenarios: ${Object.keys(SCENARIOS).join(', ')}\n`,
   );
   process.exit(2);
 }
 
-/** Endings, and as many other events, that may wait for the bus. */
-const ROOM = 50_000;
 const COMPLAINTS_SHOWN = 40;
 const MINUTE_MS = 60_000;
 const PROGRESS_MS = 10_000;
@@ -46,29 +52,33 @@ function say(line: string): void {
 async function soak(name: string, scenario: Scenario): Promise<number> {
   say(`${name}: ${scenario.what} (seed ${seed}, ${minutes} min)`);
   const began = performance.now();
-  const campaign = await BusCampaign.start(
-    { seed, neighbours, room: ROOM, say: (line) => say(`      ${line}`) }, scenario.surroundings,
-  );
-  const progress = setInterval(() => {
-    const { traffic, archive, gauge } = campaign;
-    const s = Math.round((performance.now() - began) / 1000);
-    say(
-      `      ${s} s: ${sum(traffic.taken)} taken, ${traffic.refusals} refused, ` +
-        `${archive.endings.size} endings read, outbox at most ${percent(gauge.fullest)}, ` +
-        `${traffic.wrong.length + archive.wrong.length} violations so far`,
-    );
-  }, PROGRESS_MS);
+  const settings = { seed, neighbours, room, say: (line: string) => say(`      ${line}`) };
+  let progress: NodeJS.Timeout | undefined;
+  const tellProgress = (campaign: BusCampaign): void => {
+    progress = setInterval(() => {
+      const s = Math.round((performance.now() - began) / 1000);
+      say(`      ${s} s: ${progressOf(campaign)}`);
+    }, PROGRESS_MS);
+  };
   try {
-    await play(scenario, campaign, minutes * MINUTE_MS);
-    const figures = await campaign.finish();
-    for (const each of campaign.wrong.slice(0, COMPLAINTS_SHOWN)) say(`  ${each}`);
-    say(`      ${summaryOf(figures)}; ${campaign.wrong.length} violations`);
-    return campaign.wrong.length;
+    const scale = { spanMs: minutes * MINUTE_MS, leases };
+    const { wrong, figures } = await play(scenario, settings, scale, tellProgress);
+    for (const each of wrong.slice(0, COMPLAINTS_SHOWN)) say(`  ${each}`);
+    say(`      ${summaryOf(figures)}; ${wrong.length} violations`);
+    return wrong.length;
   } finally {
     clearInterval(progress);
     await cleanUp();
     await stopServers();
   }
+}
+
+function progressOf({ traffic, archive, gauge }: BusCampaign): string {
+  return (
+    `${sum(traffic.taken)} taken, ${traffic.refusals} refused, ` +
+    `${archive.endings.size} endings read, outbox at most ${percent(gauge.fullest)}, ` +
+    `${traffic.wrong.length + archive.wrong.length} violations so far`
+  );
 }
 
 function summaryOf(figures: Figures): string {

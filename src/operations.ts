@@ -50,6 +50,13 @@ export interface Publishing {
   reasons(): readonly string[];
 }
 
+/** Who is let in, and why not. */
+export interface Pressed {
+  status(): object;
+  /** Why the sidecar is degraded, by code. */
+  reasons(): readonly string[];
+}
+
 /** A part that can say what it did. */
 export interface Counting {
   status(): object;
@@ -63,6 +70,8 @@ export class SidecarOperations implements Operations {
   running: RunningParts | undefined;
   /** Absent with the embedded ledger: there is nothing to be in step with. */
   reconciliation: Reconciliation | undefined;
+  /** Absent until the edge is there. */
+  admission: Pressed | undefined;
   /** Absent without a bus. */
   publishing: Publishing | undefined;
   /** Absent where no namespace has a rebuild hook. */
@@ -113,6 +122,7 @@ export class SidecarOperations implements Operations {
     }
     const reasons = [
       ...(this.reconciliation?.reasons() ?? []), ...(this.publishing?.reasons() ?? []),
+      ...(this.admission?.reasons() ?? []),
     ];
     // Reads, renewals and endings go on; taking the sidecar out would stop those too.
     if (this.running?.journal.state === 'full') reasons.unshift('journal-full');
@@ -175,7 +185,7 @@ export class SidecarOperations implements Operations {
         entries: { used: usage?.entries ?? 0, limit: limits.entries },
         bytes: { used: usage?.slabUsedBytes ?? 0, limit: limits.bytes },
       },
-      pressure: { level: 'nominal', fill: this.#fill(usage) },
+      pressure: this.admission?.status() ?? { level: 'nominal', fill: 0 },
       journal: running?.journal.status() ?? { state: 'recovering' },
       recovery: running?.recovery ?? { progress: this.recoveryProgress ?? null },
       ledger: reconciled?.ledger ?? { kind: 'embedded', state: 'connected' },
@@ -204,13 +214,6 @@ export class SidecarOperations implements Operations {
         slabHeldBytes: usage?.slabHeldBytes ?? 0,
       },
     };
-  }
-
-  #fill(usage: ReturnType<Core['usage']> | undefined): number {
-    if (usage === undefined) return 0;
-    const { limits } = this.#config;
-    const fill = Math.max(usage.leases / limits.leases, usage.entries / limits.entries);
-    return Math.round(fill * 100) / 100;
   }
 }
 

@@ -3,6 +3,7 @@
  * hangs. Nothing else in the house knows more than its neighbours.
  */
 import { randomBytes } from 'node:crypto';
+import { admissionFor, journalSignal, ledgerSignals } from './admitting.ts';
 import type { Config, LedgerConfig } from './config/config.ts';
 import { worstCase } from './config/derive.ts';
 import type { Flags } from './config/flags.ts';
@@ -110,8 +111,11 @@ export async function startSidecar(parts: SidecarParts): Promise<Sidecar> {
     boot.mark('data directory');
 
     const service = new LateService();
+    const admission = admissionFor(config, log, () => operations.running);
+    operations.admission = admission;
+    boot.undo('admission', () => admission.close());
     const http = createHttpServer({
-      service, feed, operations, log,
+      service, feed, operations, admission, log,
       eventOf: eventsOf(config),
       options: { version: VERSION, ...config.http, ...config.limits },
     });
@@ -154,9 +158,10 @@ export async function startSidecar(parts: SidecarParts): Promise<Sidecar> {
       onError: (error) => log.warn({ error: error.message }, 'snapshot given up'),
     });
     let reconciliation: Reconciliation | undefined;
+    let publishing: Publishing | undefined;
     const engine = new Engine({
       core, journal, feed, timeline, idempotency,
-      ...(outbox === undefined ? {} : { outbox }),
+      ...(outbox === undefined ? {} : { outbox, outboxDrainMs: () => publishing?.eventsDrainMs() }),
       contracts: config.namespaces,
       defaultDurability:
         config.namespaces.find(({ name }) => name === 'default')?.durability ?? 'journal',
@@ -173,6 +178,7 @@ export async function startSidecar(parts: SidecarParts): Promise<Sidecar> {
     engine.beginRun(actor);
     engine.start();
     operations.running = { core, engine, journal, recovery: summary };
+    admission.add([journalSignal(journal)]);
     const scheduler = systemScheduler(timeline);
     let ledger: Ledger | undefined;
     if (config.ledger !== undefined) {
@@ -190,16 +196,17 @@ export async function startSidecar(parts: SidecarParts): Promise<Sidecar> {
         templateOf: templateOf(config),
       });
       operations.reconciliation = reconciliation;
+      admission.add(ledgerSignals(reconciliation, core));
       reconciliation.start();
       boot.mark('ledger');
     }
-    let publishing: Publishing | undefined;
     if (config.bus !== undefined && outbox !== undefined) {
       const bus = await openBus(config.bus, `leasehold ${config.name}`, scheduler, log);
       publishing = new Publishing({
         config, busConfig: config.bus, bus, outbox, engine, scheduler, log,
       });
       operations.publishing = publishing;
+      admission.add(publishing.signals());
       boot.mark('bus');
     }
     const reconstituting = new ReconstitutingService({
@@ -240,6 +247,7 @@ export async function startSidecar(parts: SidecarParts): Promise<Sidecar> {
         await close('bus', () => leaveBus(publishing, leftMs(), log));
         await close('snapshot', () => snapshotter.stop());
         await close('engine and journal', () => engine.stop());
+        admission.close();
         operations.close();
         log.info({}, 'stopped');
       },

@@ -22,8 +22,8 @@ const DECREASE = 0.9;
 const INCREASE = 0.02;
 /** Turns are so short that the limit must be well below what the loop can do. */
 const INCREASE_IDLE = 0.1;
-/** The limit never falls below this share of where it began: it must be able to rise again. */
-const FLOOR = 0.05;
+/** It never falls below this share of its highest: then it is not requests that fill the turns. */
+const FLOOR = 0.25;
 /** How much of the last window counts beside those before it. */
 const SMOOTHING = 0.5;
 

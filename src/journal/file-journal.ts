@@ -135,6 +135,10 @@ export class FileJournal implements Journal {
   get state(): JournalState {
     return this.#state;
   }
+  get lag(): number {
+    return this.#buffer.usedBytes / PENDING_BYTES_MAX;
+  }
+
   get writtenPosition(): number {
     return this.#writtenPosition;
   }

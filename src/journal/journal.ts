@@ -48,6 +48,8 @@ export interface Journal {
   /** Position the pending group will have; equals `writtenPosition + 1` when nothing is in flight. */
   readonly pendingPosition: number;
   readonly state: JournalState;
+  /** What waits for the disk, as a share of what may: at 1 the journal fails. */
+  readonly lag: number;
   /** Called after a watermark or the state moved. Set once, by the engine. */
   onAdvance: () => void;
   /** Called once, when an append has failed for good. Set once, by the engine. */

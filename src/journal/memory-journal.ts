@@ -7,6 +7,7 @@ import type { Journal, JournalStatus, SnapshotWriter } from './journal.ts';
 
 export class MemoryJournal implements Journal {
   readonly state = 'ok';
+  readonly lag = 0;
   onAdvance: () => void = () => {};
   onFailure: (error: Error) => void = () => {};
   #position = 0;

@@ -67,6 +67,8 @@ export interface Reconciliation {
   status(): ReturnType<typeof statusOf>;
   /** Why the sidecar is degraded, by code. */
   reasons(): readonly string[];
+  /** Changed keys known by name, as a share of what may be: beyond it partitions are walked. */
+  readonly unpushedShare: number;
   /** A divergence is being put right: what is held here may not be what holds. */
   readonly repairing: boolean;
   /** A truth check over everything, now; `dryRun` only reports what it would do. */
@@ -128,6 +130,9 @@ export function createReconciliation(parts: ReconciliationParts): Reconciliation
     },
     status: () => statusOf(room, rounds),
     reasons: () => reasonsOf(room),
+    get unpushedShare() {
+      return budget.used / budget.limit;
+    },
     get repairing() {
       return isRepairing(room);
     },

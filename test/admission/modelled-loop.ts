@@ -62,7 +62,7 @@ class LoopScheduler implements Scheduler {
 /** Connections of those who renew. */
 const RENEWING = 500;
 /** Beyond it a client gives up before it has a connection. */
-const WAITING_MAX = 20_000;
+const WAITING_MAX = 2_000;
 
 export interface Outcome {
   readonly served: Record<RequestClass, number>;
@@ -90,7 +90,7 @@ export class ModelledLoop {
     this.#free = { renewals: make(RENEWING), others: make(connections) };
     const { scheduler } = this;
     this.admission = new Admission({
-      settings: { ...SETTINGS, heldRefusals: 4096, ...settings, ...(paced ? {} : { holdMs: 0 }) },
+      settings: { ...SETTINGS, holdMs: 1000, heldRefusals: 4096, ...settings, ...(paced ? {} : { holdMs: 0 }) },
       quotas: NO_QUOTAS,
       scheduler,
       readLoop: () => ({ ...this.#loop }),

@@ -7,6 +7,7 @@ export class HeldJournal implements Journal {
   writtenPosition = 0;
   syncedPosition = 0;
   syncRequests = 0;
+  readonly lag = 0;
   state: JournalState = 'ok';
   /** true: a commit is written at once, as it usually is. */
   prompt: boolean;

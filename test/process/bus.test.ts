@@ -5,7 +5,6 @@
  */
 import { afterAll, afterEach, expect, test } from 'vitest';
 import { stopServers } from '../servers/child.ts';
-import { BusCampaign } from './bus/campaign.ts';
 import { play, type Scenario, SCENARIOS } from './bus/scenarios.ts';
 import { cleanUp } from './support.ts';
 
@@ -15,6 +14,7 @@ const NEIGHBOURS = 6;
 const SPAN_MS = 3_000;
 /** Small enough to be used up within a second or two. */
 const ROOM = 1_500;
+const LEASES = 5_000;
 /** Against a hang. */
 const PATIENCE_MS = 180_000;
 
@@ -31,12 +31,10 @@ test.each(scenarios)(
   async (_what, scenario) => {
     const said: string[] = [];
     const say = (line: string): void => void said.push(line);
-    const campaign = await BusCampaign.start(
-      { seed: SEED, neighbours: NEIGHBOURS, room: ROOM, say }, scenario.surroundings,
-    );
-    await play(scenario, campaign, SPAN_MS);
-    const { taken, endings } = await campaign.finish();
-    expect(campaign.wrong, said.join('\n')).toEqual([]);
+    const settings = { seed: SEED, neighbours: NEIGHBOURS, room: ROOM, say };
+    const { wrong, figures } = await play(scenario, settings, { spanMs: SPAN_MS, leases: LEASES });
+    const { taken, endings } = figures;
+    expect(wrong, said.join('\n')).toEqual([]);
     expect(Math.min(...Object.values(taken))).toBeGreaterThan(10);
     expect(endings).toBeGreaterThan(100);
   },

@@ -13,6 +13,7 @@ import { Gauge } from './gauge.ts';
 import { judge, type Rest } from './judge.ts';
 import { Neighbour, SHORT_MAX_MS } from './neighbour.ts';
 import { Reader } from './reader.ts';
+import type { SmallDisk } from './small-disk.ts';
 import { percentile, Traffic } from './traffic.ts';
 import { Watch } from './watch.ts';
 
@@ -31,7 +32,11 @@ export interface Surroundings {
   readonly login?: string;
   /** Of the stream of endings. */
   readonly endingsBytes?: number;
-  readonly dataDirectory?: string;
+  /** Where the journal is. */
+  readonly disk?: SmallDisk;
+  /** Of the outbox, beside what the settings say. */
+  readonly moreRoom?: number;
+  readonly moreNamespaces?: string;
   readonly moreConfiguration?: string;
   /** Sidecars are killed. */
   readonly deaths?: boolean;
@@ -89,7 +94,7 @@ export class BusCampaign {
     const { seed, neighbours } = settings;
     this.#settings = settings;
     this.#surroundings = surroundings;
-    this.#directory = surroundings.dataDirectory ?? scratchDirectory();
+    this.#directory = surroundings.disk?.dataDirectory ?? scratchDirectory();
     this.nats = nats;
     this.random = seededRandom(seed);
     this.reader = new Reader(nats, this.archive);
@@ -116,6 +121,10 @@ export class BusCampaign {
 
   get sidecar(): Sidecar {
     return this.#sidecar!;
+  }
+
+  get disk(): SmallDisk | undefined {
+    return this.#surroundings.disk;
   }
 
   say(line: string): void {
@@ -153,16 +162,17 @@ export class BusCampaign {
   }
 
   #configuration(): string {
-    const { room } = this.#settings;
-    const { endingsBytes = 4 * 1024 ** 3, moreConfiguration = '' } = this.#surroundings;
+    const { endingsBytes = 4 * 1024 ** 3, moreRoom = 0, moreNamespaces = '' } = this.#surroundings;
+    const room = this.#settings.room + moreRoom;
     // An entry has an ending, and its lease: as many of each as can all end.
-    const capacity = Math.floor(room / 2);
+    const capacity = Math.floor(this.#settings.room / 2);
     return `
 namespaces:
   default:
     class: local
     ttl: { defaultMs: ${LONG_MS}, minMs: 50 }
     capacity: { leases: ${capacity}, entries: ${capacity} }
+  ${moreNamespaces}
 limits:
   outbox: { endings: ${room}, endingBytes: ${room * 400}, events: ${room}, eventBytes: 64Mi, keptBytes: 256Mi }
 bus:
@@ -173,7 +183,7 @@ bus:
   endings: { maxBytes: ${endingsBytes} }
   events: { maxBytes: ${4 * 1024 ** 3} }
 logLevel: info
-${moreConfiguration}`;
+${this.#surroundings.moreConfiguration ?? ''}`;
   }
 
   status(): Promise<Document> {

@@ -5,15 +5,22 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { STREAMS } from '../../../src/events/bus.ts';
 import { STREAM_NAMES } from '../../../src/events/nats/streams.ts';
-import type { BusCampaign, Surroundings } from './campaign.ts';
+import { BusCampaign, type CampaignSettings, type Figures, type Surroundings } from './campaign.ts';
+import { expiryStorm, stormSurroundings } from './expiry-storm.ts';
 import { slowConsumers } from './slow-consumers.ts';
 
 export interface Scenario {
   /** Completes "…, no ending is lost". */
   readonly what: string;
-  readonly surroundings?: Surroundings;
-  /** `spanMs`: how long the bus is not as it should be. */
-  play(campaign: BusCampaign, spanMs: number): Promise<void>;
+  surroundings?(scale: Scale): Surroundings;
+  play(campaign: BusCampaign, scale: Scale): Promise<void>;
+}
+
+export interface Scale {
+  /** How long the bus is not as it should be. */
+  readonly spanMs: number;
+  /** That expire in one moment, where that is the scenario. */
+  readonly leases: number;
 }
 
 const MEBIBYTE = 1024 ** 2;
@@ -25,7 +32,7 @@ const SIDECAR = { user: 'sidecar', password: 'first' };
 export const SCENARIOS = {
   away: {
     what: 'a bus that is away for long',
-    async play(campaign, spanMs) {
+    async play(campaign, { spanMs }) {
       await campaign.nats.kill();
       await campaign.pass(spanMs);
       await campaign.untilRefused();
@@ -35,7 +42,7 @@ export const SCENARIOS = {
 
   killed: {
     what: 'a bus that is killed while it takes events, again and again',
-    async play(campaign, spanMs) {
+    async play(campaign, { spanMs }) {
       await forSpan(spanMs, async () => {
         await campaign.nats.kill();
         await campaign.pass(campaign.between(0, 300));
@@ -47,8 +54,8 @@ export const SCENARIOS = {
 
   emptied: {
     what: 'a bus that comes back with nothing in it',
-    surroundings: { eventsLost: true },
-    async play(campaign, spanMs) {
+    surroundings: () => ({ eventsLost: true }),
+    async play(campaign, { spanMs }) {
       await campaign.pass(spanMs / 2);
       campaign.streamsLostAt = Date.now();
       await campaign.nats.restart({ empty: true });
@@ -58,8 +65,8 @@ export const SCENARIOS = {
 
   full: {
     what: 'a stream that is full until its consumers make room',
-    surroundings: { endingsBytes: MEBIBYTE },
-    async play(campaign, spanMs) {
+    surroundings: () => ({ endingsBytes: MEBIBYTE }),
+    async play(campaign, { spanMs }) {
       await campaign.untilRefused();
       await campaign.pass(spanMs);
       campaign.meanwhile(() => makeRoom(campaign));
@@ -68,8 +75,8 @@ export const SCENARIOS = {
 
   deleted: {
     what: 'streams that are deleted under it',
-    surroundings: { eventsLost: true },
-    async play(campaign, spanMs) {
+    surroundings: () => ({ eventsLost: true }),
+    async play(campaign, { spanMs }) {
       await forSpan(spanMs, async () => {
         await deleteStreams(campaign);
         await campaign.pass(campaign.between(500, 2_000));
@@ -79,7 +86,7 @@ export const SCENARIOS = {
 
   slow: {
     what: 'consumers that are slow',
-    async play(campaign, spanMs) {
+    async play(campaign, { spanMs }) {
       const consumers = await slowConsumers(campaign.nats);
       await campaign.pass(spanMs);
       if (campaign.traffic.refusals > 0) {
@@ -91,11 +98,11 @@ export const SCENARIOS = {
 
   revoked: {
     what: 'credentials that are revoked and restored',
-    surroundings: {
+    surroundings: () => ({
       nats: { users: [SIDECAR] },
       login: `${SIDECAR.user}:${SIDECAR.password}@`,
-    },
-    async play(campaign, spanMs) {
+    }),
+    async play(campaign, { spanMs }) {
       await campaign.nats.reload({ users: [{ ...SIDECAR, password: 'second' }] });
       await campaign.pass(spanMs);
       await campaign.untilRefused();
@@ -105,8 +112,8 @@ export const SCENARIOS = {
 
   crashes: {
     what: 'a sidecar that is killed while the bus comes and goes',
-    surroundings: { deaths: true },
-    async play(campaign, spanMs) {
+    surroundings: () => ({ deaths: true }),
+    async play(campaign, { spanMs }) {
       let isOver = false;
       const bus = forSpan(spanMs, async () => {
         await sleep(campaign.between(100, 1_000));
@@ -127,7 +134,7 @@ export const SCENARIOS = {
 
   paused: {
     what: 'a bus that answers too late',
-    async play(campaign, spanMs) {
+    async play(campaign, { spanMs }) {
       await forSpan(spanMs, async () => {
         campaign.nats.pause();
         await campaign.pass(ACK_MS + campaign.between(100, 1_500));
@@ -136,14 +143,29 @@ export const SCENARIOS = {
       });
     },
   },
+
+  storm: {
+    what: 'very many leases that expire while the bus is away and the disk is full',
+    surroundings: ({ leases, spanMs }) => stormSurroundings(leases, spanMs),
+    play: (campaign, { leases, spanMs }) => expiryStorm(campaign, leases, spanMs),
+  },
 } as const satisfies Readonly<Record<string, Scenario>>;
 
 export type ScenarioName = keyof typeof SCENARIOS;
 
-/** Under load from the start to a while before the fault. */
-export async function play(scenario: Scenario, campaign: BusCampaign, spanMs: number): Promise<void> {
+/**
+ * Plays one from the first lease to the comparison; `onStart` is called when everybody works.
+ */
+export async function play(
+  scenario: Scenario, settings: CampaignSettings, scale: Scale,
+  onStart: (campaign: BusCampaign) => void = () => {},
+): Promise<{ readonly wrong: readonly string[]; readonly figures: Figures }> {
+  const campaign = await BusCampaign.start(settings, scenario.surroundings?.(scale));
+  onStart(campaign);
   await campaign.pass(CALM_MS);
-  await scenario.play(campaign, spanMs);
+  await scenario.play(campaign, scale);
+  const figures = await campaign.finish();
+  return { wrong: campaign.wrong, figures };
 }
 
 async function forSpan(spanMs: number, work: () => Promise<void>): Promise<void> {

@@ -1,0 +1,86 @@
+/**
+ * Admission, put together with the parts it protects: each says how full it is, and what is told of
+ * pressure goes to the log, to whoever follows the events, and to namespaces that stretch.
+ */
+import { Admission } from './admission/admission.ts';
+import { readLoop } from './admission/loop-delay.ts';
+import { memorySignal } from './admission/memory.ts';
+import type { QuotaSettings } from './admission/settings.ts';
+import type { Pressure, Signal } from './admission/signals.ts';
+import type { Config } from './config/config.ts';
+import type { Core } from './core/core.ts';
+import type { Engine } from './engine/engine.ts';
+import type { Journal } from './journal/journal.ts';
+import { systemScheduler } from './resilience/scheduler.ts';
+import type { Log } from './telemetry/log.ts';
+
+/** What a level means for the rest, once there is a rest. */
+export interface Pressed {
+  readonly engine: Engine;
+  readonly core: Core;
+}
+
+/**
+ * `pressed` is asked at each crossing; undefined while the sidecar recovers. Its time is the
+ * process's own: the timeline jumps when a recovery ends.
+ */
+export function admissionFor(config: Config, log: Log, pressed: () => Pressed | undefined): Admission {
+  const admission = new Admission({
+    settings: config.admission,
+    quotas: quotasOf(config),
+    scheduler: systemScheduler(performance),
+    readLoop,
+    afterTurn: (work) => void setImmediate(work),
+    wallMs: () => Date.now(),
+    onChange: (pressure, previous) => {
+      log.info({ ...pressure, previous: previous.level }, 'pressure');
+      const rest = pressed();
+      rest?.core.setStretching(isHigh(pressure));
+      rest?.engine.tellPressure({ ...pressure, previous: previous.level });
+    },
+  });
+  admission.add([memorySignal(config.memoryLimitBytes)]);
+  return admission;
+}
+
+function isHigh({ level }: Pressure): boolean {
+  return level === 'high' || level === 'critical';
+}
+
+function quotasOf({ namespaces, autoCreateNamespaces, callerQuota }: Config): QuotaSettings {
+  const limited = namespaces.flatMap(({ name, quota }) => (quota === undefined ? [] : [[name, quota] as const]));
+  const template = namespaces.find(({ name }) => name === 'default')?.quota;
+  return {
+    namespaces: new Map(limited),
+    configured: new Set(namespaces.map(({ name }) => name)),
+    ...(autoCreateNamespaces && template !== undefined ? { onDemand: template } : {}),
+    ...(callerQuota === undefined ? {} : { caller: callerQuota }),
+  };
+}
+
+/** How far the disk is behind; full, it takes nothing new. */
+export function journalSignal(journal: Journal): Signal {
+  return {
+    source: 'journal', what: 'waiting',
+    fill: () => (journal.state === 'full' ? 1 : journal.lag),
+  };
+}
+
+/** What the ledger has yet to be told of. */
+export interface LedgerBacklog {
+  /** Changed keys known by name, as a share of their bound: beyond it partitions are walked. */
+  readonly unpushedShare: number;
+}
+
+/**
+ * Local traffic goes on without the ledger, whatever waits to be told: changes beyond their bound
+ * are found again by a walk, so a full list is announced (half of a bound) and refuses nobody.
+ * Tombstones have no such way out.
+ */
+export function ledgerSignals(backlog: LedgerBacklog, core: Core): Signal[] {
+  const { tombstones } = core.state;
+  return [
+    { source: 'ledger', what: 'unpushed', fill: () => Math.min(1, backlog.unpushedShare) / 2 },
+    { source: 'ledger', what: 'tombstones', fill: () => tombstones.size / Math.max(1, tombstones.limit) },
+  ];
+}
