@@ -85,6 +85,8 @@ export class Publishing {
 
   /** Until a stream's backlog is gone at the rate of late; undefined: it does not move. */
   #drainMs(stream: StreamName): number | undefined {
+    // What it did before it stood still says nothing about when it goes on.
+    if (!this.#publisher.healthy) return undefined;
     const rate = this.#publisher.drainRate(stream);
     return rate > 0 ? (this.#parts.outbox[stream].pending / rate) * 1000 : undefined;
   }

@@ -47,6 +47,23 @@ const NAMES: Readonly<Record<RequestClass, string>> = {
   renew: 'renewals', read: 'reads', put: 'writes', grant: 'grants', list: 'listings',
 };
 
+/** A refusal for load, with when to come back. */
+export interface LoadRefusal extends Rejection {
+  readonly retryAfterMs: number;
+  /** Only the loop is short, and there may be room in a moment. */
+  readonly waitsAs?: Sheddable;
+}
+
+export interface Pacing {
+  readonly kind: RequestClass;
+  /** Whatever stands for the connection. */
+  readonly connection: object;
+  readonly refusal: LoadRefusal;
+  readonly refuse: () => void;
+  /** Absent: it cannot be taken on any more. */
+  readonly admit?: () => void;
+}
+
 export class Admission {
   readonly #scheduler: Scheduler;
   readonly #random: () => number;
@@ -80,7 +97,8 @@ export class Admission {
     this.#loop = new LoopDelay(parts.readLoop);
     this.#limit = new Limit(settings, parts.afterTurn);
     this.#quotas = new Quotas(parts.quotas, () => scheduler.now());
-    this.#pacer = new Pacer(scheduler, settings);
+    this.#pacer = new Pacer(scheduler, settings, () => this.#limit.beginTurn());
+    this.#limit.onRoom = (room) => this.#pacer.admit(room);
     this.#gauges.add([
       {
         source: 'loop', what: 'queue',
@@ -113,32 +131,30 @@ export class Admission {
    * Judges a request by its class, before anything is done for it; undefined: it is admitted.
    * `adds`: whether it can add to what is held; a delete does not.
    */
-  refusal(kind: RequestClass, adds: boolean, caller: Caller): Rejection | undefined {
+  refusal(kind: RequestClass, adds: boolean, caller: Caller): LoadRefusal | undefined {
     if (this.#guarded && kind !== 'renew') {
       const gauge = adds ? this.#refusedFor[kind] : undefined;
       if (gauge !== undefined) return this.#fullness(kind, gauge);
       const quota = this.#quotas.callerRefusal(kind, caller);
-      if (quota !== undefined) return this.#paced(kind, quota);
+      if (quota !== undefined) return this.#withChance(quota);
     }
-    return this.#limit.admits(kind) ? undefined : this.#overload(kind);
+    return this.#limit.admits(kind) ? undefined : this.#overload(kind as Sheddable);
   }
 
   /** Judges a command by the quotas of its namespaces; undefined: it may go on. */
-  quotaRefusal(kind: RequestClass, command: Command): QuotaRefusal | undefined {
+  quotaRefusal(command: Command): QuotaRefusal | undefined {
     const refused = this.#quotas.namespaceRefusal(command);
-    return refused === undefined ? undefined : this.#paced(kind, refused);
+    return refused === undefined ? undefined : this.#withChance(refused);
   }
 
   /** Too many of a class are in flight: a refusal of its gate. */
-  crowded(kind: RequestClass, inFlight: number): Rejection {
-    this.#refused[kind]++;
+  crowded(kind: RequestClass, inFlight: number): LoadRefusal {
     const detail = `Cannot take more: ${inFlight} requests of this class are in flight`;
     const waitMs = retryAfterMs(CROWD_MS, this.#random);
     return { ...reject('under-pressure', detail), retryAfterMs: waitMs };
   }
 
-  #fullness(kind: Sheddable, { signal, fill }: Gauge): Rejection {
-    this.#refused[kind]++;
+  #fullness(kind: Sheddable, { signal, fill }: Gauge): LoadRefusal {
     const { source, what } = signal;
     const state = `${source} (${what}) is ${Math.round(fill * 100)} % full`;
     return {
@@ -147,16 +163,14 @@ export class Admission {
     };
   }
 
-  #overload(kind: RequestClass): Rejection {
-    this.#refused[kind]++;
+  #overload(kind: Sheddable): LoadRefusal {
     const detail = `Cannot take more ${NAMES[kind]} now: requests wait too long for their turn`;
     const waitMs = retryAfterMs(this.#limit.drainMs(WINDOW_MS), this.#random);
-    return { ...reject('under-pressure', detail, { source: 'loop' }), retryAfterMs: waitMs };
+    return { ...reject('under-pressure', detail, { source: 'loop' }), retryAfterMs: waitMs, waitsAs: kind };
   }
 
   /** A refusal by quota, with a chance added to when there is room again. */
-  #paced(kind: RequestClass, refusal: QuotaRefusal): QuotaRefusal {
-    this.#refused[kind]++;
+  #withChance(refusal: QuotaRefusal): QuotaRefusal {
     const waitMs = retryAfterMs(refusal.retryAfterMs, this.#random);
     return { ...refusal, retryAfterMs: Math.max(refusal.retryAfterMs, waitMs) };
   }
@@ -184,9 +198,27 @@ export class Admission {
     return rateLimitFields(this.#quotas.applying(kind, namespace, caller), this.#scheduler.now());
   }
 
-  /** Answers a refusal now, or late where the connection does not heed what it was told. */
-  pace(connection: object, refusal: { readonly retryAfterMs: number }, answer: () => void): void {
-    this.#pacer.refuse(connection, refusal.retryAfterMs, answer);
+  /**
+   * Gives a refusal now or late, or takes the request on after all: calls `refuse` or `admit`, once.
+   * Returns what ends a wait for room early.
+   */
+  pace(pacing: Pacing): () => void {
+    const { kind, connection, refusal, admit, refuse } = pacing;
+    const counted = (): void => {
+      this.#refused[kind]++;
+      refuse();
+    };
+    const { waitsAs } = refusal;
+    if (waitsAs === undefined || admit === undefined) {
+      // A renewal that finds no place is told at once: it has its deadline to think of.
+      if (kind === 'renew') counted();
+      else this.#pacer.refuse(connection, refusal.retryAfterMs, counted);
+      return nothing;
+    }
+    return this.#pacer.wait(waitsAs, admit, () => {
+      this.#limit.noteRefused(waitsAs);
+      counted();
+    });
   }
 
   /** Part of the status page. */
@@ -246,6 +278,7 @@ export class Admission {
   }
 }
 
+const nothing = (): void => {};
 const NO_FIELDS: readonly string[] = [];
 
 function fieldOf({ level, source, fill }: Pressure): string | undefined {

@@ -9,7 +9,8 @@
  * whoever waits has come meanwhile. So the limit bounds the wait of everybody from its first turn
  * on, and needs no clock. Within a turn what is left goes by the order of classes: a request is
  * admitted if there is room for it beside all those of higher classes that are still to come in
- * this turn, judged by the last windows. As DAGOR does it (Zhou et al., SoCC 2018), with classes
+ * this turn, judged by the last windows. What room is left at the end of a turn is offered to those
+ * who found none at once, so the loop never stands idle while somebody waits. As DAGOR does it (Zhou et al., SoCC 2018), with classes
  * for its priorities, and a limit on concurrency in place of one on the rate.
  */
 import { type RequestClass, SHEDDABLE, type Sheddable } from './classes.ts';
@@ -36,6 +37,8 @@ export class Limit {
   /** Of this window. */
   readonly #arrived: PerClass = { renew: 0, read: 0, put: 0, grant: 0, list: 0 };
   readonly #refused: PerSheddable = { read: 0, put: 0, grant: 0, list: 0 };
+  /** Requests that found no room at once. */
+  #over = 0;
   #turns = 0;
   /** Of this turn. */
   readonly #came: PerClass = { renew: 0, read: 0, put: 0, grant: 0, list: 0 };
@@ -43,15 +46,18 @@ export class Limit {
   #inTurn = false;
   /** Requests in a turn, as of the last windows. */
   readonly #demand: PerClass = { renew: 0, read: 0, put: 0, grant: 0, list: 0 };
-  /** What share of each class was admitted in the last window. */
+  /** What share of each class was not refused in the last window. */
   readonly #shares: PerSheddable = { read: 1, put: 1, grant: 1, list: 1 };
   /** Requests in a turn; undefined: no limit. */
   #limit: number | undefined;
   /** The highest that it was, or would have been, since it began. */
   #reached = 0;
-  /** Since when nobody has been refused under the limit. */
+  /** Since when everybody has found room at once. */
   #idleSince: number | undefined;
   #standingMs = 0;
+
+  /** Called at the end of a turn with how many more may be taken on in it. */
+  onRoom: (room: number) => void = () => {};
 
   /** `afterTurn` calls what it is given once, at the end of the turn of the loop. */
   constructor(settings: AdmissionSettings, afterTurn: (work: () => void) => void) {
@@ -68,25 +74,34 @@ export class Limit {
     return this.#shares;
   }
 
-  /** Counts a request, and tells whether it is admitted. */
+  /** Counts a request, and tells whether it is admitted at once. */
   admits(kind: RequestClass): boolean {
     this.#arrived[kind]++;
     return this.#limit === undefined || this.#hasRoom(kind, this.#limit);
   }
 
   #hasRoom(kind: RequestClass, limit: number): boolean {
-    if (!this.#inTurn) {
-      this.#inTurn = true;
-      this.#turns++;
-      this.#afterTurn(this.#endTurn);
-    }
+    this.beginTurn();
     this.#came[kind]++;
     if (kind !== 'renew' && this.#taken + this.#reserved(kind) >= limit) {
-      this.#refused[kind]++;
+      this.#over++;
       return false;
     }
     this.#taken++;
     return true;
+  }
+
+  /** Somebody waits for room: at the end of this turn it will be told. */
+  beginTurn(): void {
+    if (this.#inTurn) return;
+    this.#inTurn = true;
+    this.#turns++;
+    this.#afterTurn(this.#endTurn);
+  }
+
+  /** One of those who found no room at once has not found any since. */
+  noteRefused(kind: Sheddable): void {
+    this.#refused[kind]++;
   }
 
   /** Requests of higher classes that are still to come in this turn. */
@@ -100,9 +115,11 @@ export class Limit {
   }
 
   readonly #endTurn = (): void => {
+    const room = Math.floor((this.#limit ?? this.#reached) - this.#taken);
     this.#inTurn = false;
     this.#taken = 0;
     clear(this.#came);
+    if (room > 0) this.onRoom(room);
   };
 
   sample(window: LoopWindow, now: number): void {
@@ -118,6 +135,7 @@ export class Limit {
     this.#share();
     clear(this.#arrived);
     clear(this.#refused);
+    this.#over = 0;
     this.#turns = 0;
   }
 
@@ -133,7 +151,7 @@ export class Limit {
 
   #increase({ turnMs }: LoopWindow, now: number): void {
     const short = turnMs < this.#settings.queueMs / 2;
-    if (total(this.#refused) > 0) {
+    if (this.#over > 0) {
       this.#idleSince = undefined;
       this.#limit! += this.#reached * (short ? INCREASE_IDLE : INCREASE);
       this.#reached = Math.max(this.#reached, this.#limit!);
@@ -147,9 +165,8 @@ export class Limit {
 
   #share(): void {
     for (const kind of SHEDDABLE) {
-      const arrived = this.#arrived[kind];
-      const refused = this.#limit === undefined ? 0 : this.#refused[kind];
-      this.#shares[kind] = refused === 0 ? 1 : 1 - refused / arrived;
+      const refused = this.#refused[kind];
+      this.#shares[kind] = refused === 0 ? 1 : Math.max(0, 1 - refused / this.#arrived[kind]);
     }
   }
 

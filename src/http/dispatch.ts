@@ -3,7 +3,7 @@
  * order that refuses cheaply first and changes nothing on the way.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { RequestClass } from '../admission/classes.ts';
+import type { LoadRefusal } from '../admission/admission.ts';
 import { reject, type Rejection } from '../errors.ts';
 import { type BodyLimits, hasBody, readBody } from './body.ts';
 import { type Checked, checked } from './checked.ts';
@@ -17,6 +17,9 @@ import { parseQuery, type Query } from './query.ts';
 import type { Route } from './route.ts';
 import { Router } from './router.ts';
 import { isMediaType } from './schemas.ts';
+
+/** Requests that may wait behind one that waits for room; with one more, that one is refused. */
+const PIPELINED_MAX = 64;
 
 interface Target {
   /** Of an absolute target; it then stands in for `Host`. */
@@ -49,6 +52,8 @@ export class Dispatch {
   readonly #documentLimits: BodyLimits;
   readonly #valueLimits: BodyLimits;
   readonly #lastQuery = new Map<Route, { readonly raw: string; readonly checked: Checked<unknown> }>();
+  /** Ends the wait for room on a connection. */
+  readonly #hasten = new WeakMap<Connection, () => void>();
   #recovered = false;
 
   constructor(edge: Edge, routes: readonly Route[]) {
@@ -70,8 +75,10 @@ export class Dispatch {
   ): void {
     const exchange = new Exchange(this.#edge, request, response, connection);
     // The parser is ahead of the bodies: what follows a PUT on its connection must see it done.
-    if (connection?.failReading === undefined) this.#start(exchange, connection, anyHost);
-    else connection.waiting.push(() => this.#start(exchange, connection, anyHost));
+    if (connection?.failReading === undefined) return this.#start(exchange, connection, anyHost);
+    connection.waiting.push(() => this.#start(exchange, connection, anyHost));
+    // Who sends so much without waiting is not slowed down by having to wait.
+    if (connection.waiting.length > PIPELINED_MAX) this.#hasten.get(connection)?.();
   }
 
   #start(exchange: Exchange, connection: Connection | undefined, anyHost: boolean): void {
@@ -114,8 +121,20 @@ export class Dispatch {
       this.#recovered = true;
     }
     if (route.class !== 'health') {
-      const refusal = this.#judgeLoad(exchange, route.class, route.method !== 'DELETE');
-      if (refusal !== undefined) return exchange.refuseInTime(refusal);
+      const { admission } = this.#edge;
+      const refusal = admission.refusal(route.class, route.method !== 'DELETE', request.socket);
+      if (refusal !== undefined) return this.#waitOrRefuse(exchange, route, connection, target, refusal);
+    }
+    this.#takeOn(exchange, route, connection, target);
+  }
+
+  /** Has a place in the loop, and needs one among those in flight. */
+  #takeOn(exchange: Exchange, route: Route, connection: Connection | undefined, target: Target): void {
+    const { request } = exchange;
+    if (route.class !== 'health' && !exchange.enter(this.#edge.gates[route.class])) {
+      const { limit } = this.#edge.gates[route.class];
+      exchange.refuseInTime(this.#edge.admission.crowded(route.class, limit));
+      return;
     }
     if (route.answersDocument) {
       const format = formatOfReply(request.headers.accept);
@@ -131,13 +150,48 @@ export class Dispatch {
     }
   }
 
-  /** undefined: it is admitted and has its place in the gate. */
-  #judgeLoad(exchange: Exchange, kind: RequestClass, adds: boolean): Rejection | undefined {
-    const { admission, gates } = this.#edge;
-    const refusal = admission.refusal(kind, adds, exchange.request.socket);
-    if (refusal !== undefined) return refusal;
-    const gate = gates[kind];
-    return exchange.enter(gate) ? undefined : admission.crowded(kind, gate.limit);
+  /**
+   * Where there may be room in a moment the request waits, and with it what follows on its
+   * connection: it may still take effect, and they must see that.
+   */
+  #waitOrRefuse(
+    exchange: Exchange,
+    route: Route,
+    connection: Connection | undefined,
+    target: Target,
+    refusal: LoadRefusal,
+  ): void {
+    if (refusal.waitsAs === undefined) {
+      exchange.refuseInTime(refusal);
+      return;
+    }
+    let waits = true;
+    const over = (goOnWith: () => void) => (): void => {
+      waits = false;
+      if (connection !== undefined) this.#waitIsOver(connection);
+      try {
+        goOnWith();
+      } catch (error) {
+        exchange.fail(error);
+      }
+      release(connection);
+    };
+    const hasten = exchange.refuseInTime(
+      refusal,
+      over(() => this.#takeOn(exchange, route, connection, target)),
+      over(() => exchange.refuse(refusal)),
+    );
+    if (!waits || connection === undefined) return;
+    this.#hasten.set(connection, hasten);
+    connection.failReading = () => {
+      hasten();
+      return false;
+    };
+  }
+
+  #waitIsOver(connection: Connection): void {
+    this.#hasten.delete(connection);
+    connection.failReading = undefined;
   }
 
   #judgeHost(request: IncomingMessage, target: Target): Rejection | undefined {
@@ -230,6 +284,11 @@ export class Dispatch {
 function goOn(connection: Connection | undefined): void {
   if (connection?.failReading === undefined) return;
   connection.failReading = undefined;
+  release(connection);
+}
+
+function release(connection: Connection | undefined): void {
+  if (connection === undefined) return;
   while (connection.failReading === undefined) {
     const next = connection.waiting.shift();
     if (next === undefined) return;

@@ -3,9 +3,11 @@
  * it happens once, and what is given back then: the place in the gate, the bytes of the body.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { LoadRefusal } from '../admission/admission.ts';
 import type { RequestClass } from '../admission/classes.ts';
 import type { Command, ReplyOf } from '../core/command.ts';
 import { isRefusal } from '../core/refusal.ts';
+import { parseTraceparent } from '../core/trace.ts';
 import type { IdempotencyRequest } from '../engine/service.ts';
 import { reject, type Rejection } from '../errors.ts';
 import type { Connection } from './connections.ts';
@@ -86,7 +88,7 @@ export class Exchange {
     if (this.edge.admission.hasNamespaceQuotas && !this.#isWithinQuota(command)) return;
     this.#cursor = this.edge.feed.cursor;
     this.edge.service.submit(
-      command,
+      this.#traced(command),
       (outcome) => {
         try {
           if (isRefusal(outcome)) refused(outcome as Rejection);
@@ -99,11 +101,18 @@ export class Exchange {
     );
   }
 
+  /** With the trace that the request belongs to: what it grants and ends remembers it. */
+  #traced<C extends Command>(command: C): C {
+    const header = this.request.headers['traceparent'];
+    const trace = header === undefined ? undefined : parseTraceparent(String(header));
+    return trace === undefined ? command : { ...command, trace };
+  }
+
   /** false: it was refused. */
   #isWithinQuota(command: Command): boolean {
     // What the body said; the path had none.
     if ('namespace' in command && command.namespace !== undefined) this.namespace = command.namespace;
-    const refusal = this.edge.admission.quotaRefusal(this.#class, command);
+    const refusal = this.edge.admission.quotaRefusal(command);
     if (refusal === undefined) return true;
     this.namespace = refusal.namespace;
     this.refuseInTime(refusal);
@@ -165,17 +174,23 @@ export class Exchange {
   }
 
   /**
-   * Refuses for load or quota: now, or later where the connection does not heed what it is told.
-   * Nothing is kept for it meanwhile but the request itself.
+   * Refuses for load or quota: now, or later where admission holds answers back, or calls `admit`
+   * when there is room after all. Returns what ends the wait. Nothing is kept meanwhile but the
+   * request itself.
    */
-  refuseInTime(rejection: Rejection): void {
-    const { retryAfterMs = this.edge.admission.retryAfterMs(rejection.refused) } = rejection;
-    const settled = { ...rejection, retryAfterMs };
-    // A renewal that finds no place is told at once: it has its deadline to think of.
-    if (this.#class === 'renew') return this.refuse(settled);
+  refuseInTime(
+    refusal: LoadRefusal,
+    admit?: () => void,
+    refuse: () => void = () => this.refuse(refusal),
+  ): () => void {
     this.#leaveGate();
     this.body = NO_BODY;
-    this.edge.admission.pace(this.request.socket, settled, () => this.refuse(settled));
+    return this.edge.admission.pace({
+      kind: this.#class,
+      connection: this.request.socket,
+      refusal, refuse,
+      ...(admit === undefined ? {} : { admit }),
+    });
   }
 
   /** Refuses, and ends the connection: what follows on it cannot be told apart any more. */

@@ -126,17 +126,19 @@ export class ModelledLoop {
   #judge(connection: Connection, began: number): void {
     const { kind, wantedAt } = connection.request!;
     const refusal = this.admission.refusal(kind, true, {});
-    if (refusal === undefined) {
+    const admit = (): void => {
       this.#busyMs += SERVING_MS;
       this.outcome.served[kind]++;
       if (kind === 'renew') this.outcome.renewals.push(began + this.#busyMs - wantedAt);
-      return this.#answered(connection);
-    }
-    this.outcome.refused[kind]++;
-    this.admission.pace(connection, { retryAfterMs: refusal.retryAfterMs! }, () => {
+      this.#answered(connection);
+    };
+    const refuse = (): void => {
+      this.outcome.refused[kind]++;
       this.#busyMs += REFUSING_MS;
       this.#answered(connection);
-    });
+    };
+    if (refusal === undefined) admit();
+    else this.admission.pace({ kind, connection, refusal, admit, refuse });
   }
 
   #answered(connection: Connection): void {
