@@ -148,7 +148,7 @@ export class Admission {
   }
 
   /** Too many of a class are in flight: a refusal of its gate. */
-  crowded(kind: RequestClass, inFlight: number): LoadRefusal {
+  crowded(inFlight: number): LoadRefusal {
     const detail = `Cannot take more: ${inFlight} requests of this class are in flight`;
     const waitMs = retryAfterMs(CROWD_MS, this.#random);
     return { ...reject('under-pressure', detail), retryAfterMs: waitMs };

@@ -133,7 +133,7 @@ export class Dispatch {
     const { request } = exchange;
     if (route.class !== 'health' && !exchange.enter(this.#edge.gates[route.class])) {
       const { limit } = this.#edge.gates[route.class];
-      exchange.refuseInTime(this.#edge.admission.crowded(route.class, limit));
+      exchange.refuseInTime(this.#edge.admission.crowded(limit));
       return;
     }
     if (route.answersDocument) {

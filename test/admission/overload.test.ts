@@ -34,10 +34,11 @@ describe('a loop that is asked for twice what it can do', () => {
     expect(p99(renewals)).toBeLessThan(60);
     const part = (kind: 'list' | 'grant' | 'put' | 'read') =>
       served[kind] / (served[kind] + refused[kind]);
-    expect(part('list')).toBeLessThan(part('grant'));
-    expect(part('grant')).toBeLessThan(part('put'));
+    expect(part('list')).toBeLessThan(0.5);
+    expect(part('list')).toBeLessThanOrEqual(part('grant'));
+    expect(part('grant')).toBeLessThanOrEqual(part('put'));
     expect(part('put')).toBeLessThanOrEqual(part('read'));
-    expect(part('read')).toBeGreaterThan(0.9);
+    expect(part('read')).toBeGreaterThan(0.95);
   });
 
   test('is nominal again within five seconds of its end, by way of each level once', () => {
