@@ -82,11 +82,13 @@ function progressOf({ traffic, archive, gauge }: BusCampaign): string {
 }
 
 function summaryOf(figures: Figures): string {
-  const { taken, refused, endings, messages, repeats, runs, p99Ms, toRestMs } = figures;
+  const { taken, refused, longestWaitMs, endings, events, repeats, retold, runs, p99Ms, toRestMs } = figures;
   const refusals = Object.entries(refused).map(([code, count]) => `${count} ${code}`);
   return (
-    `${sum(taken)} requests taken, refused: ${refusals.join(', ') || 'none'}; ` +
-    `${endings} endings in ${messages} messages, ${repeats} of them repeats; ${runs} runs; ` +
+    `${sum(taken)} requests taken, refused: ${refusals.join(', ') || 'none'}, ` +
+    `told to wait for ${longestWaitMs / 1000} s at most; ` +
+    `${endings} endings among ${events} events, ${repeats} events twice in a stream, ${retold} endings ` +
+    `under two numbers; ${runs} runs; ` +
     `at most ${mebibytes(figures.peakBytes)} resident of ${mebibytes(figures.boundBytes)}; ` +
     `renewals and releases p99 ${p99Ms.toFixed(1)} ms; at rest after ${Math.round(toRestMs)} ms`
   );

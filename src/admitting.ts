@@ -58,13 +58,19 @@ function quotasOf({ namespaces, autoCreateNamespaces, callerQuota }: Config): Qu
   };
 }
 
-/** How far the disk is behind; full, it takes nothing new. */
+/**
+ * How far the disk is behind. A full one is announced; whom it refuses the engine knows better, and
+ * says so by name.
+ */
 export function journalSignal(journal: Journal): Signal {
   return {
     source: 'journal', what: 'waiting',
-    fill: () => (journal.state === 'full' ? 1 : journal.lag),
+    fill: () => (journal.state === 'full' ? Math.max(FULL_DISK_FILL, journal.lag) : journal.lag),
   };
 }
+
+/** Elevated, at the usual thresholds. */
+const FULL_DISK_FILL = 0.5;
 
 /** What the ledger has yet to be told of. */
 export interface LedgerBacklog {

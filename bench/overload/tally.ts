@@ -8,6 +8,9 @@ export const STEP_MS = 500;
 /** As `docs` say of `Retry-After`: bases up to 30 s, and as much again for jitter. */
 const RETRY_AFTER_S_MAX = 60;
 
+/** Fewer waits than that have no tenths. */
+const SPREAD_LEAST = 20;
+
 export const LEVELS: readonly PressureLevel[] = ['nominal', 'elevated', 'high', 'critical'];
 
 export interface ClassReport {
@@ -29,8 +32,8 @@ export interface ClassReport {
   readonly p50Ms: number;
   readonly p99Ms: number;
   readonly maxMs: number;
-  /** `retryAfterMs` of the refusals. */
-  readonly retryAfterMs: { readonly p10: number; readonly p50: number; readonly p90: number };
+  /** `retryAfterMs` of the usable refusals. */
+  readonly retryAfterMs: { readonly p50: number; readonly p99: number };
   /** The first failure or loss. */
   readonly firstFailure?: string;
 }
@@ -43,6 +46,8 @@ export interface Step {
   readonly vitalP99Ms: number;
   /** The highest that a reply announced, as an index of `LEVELS`. */
   readonly level: number;
+  /** p90 over p10 of what refused grants were told to wait; 0: too few were. */
+  readonly spread: number;
 }
 
 export interface PhaseReport {
@@ -78,9 +83,8 @@ class ClassTally {
       p99Ms: latency.percentile(0.99),
       maxMs: latency.max,
       retryAfterMs: {
-        p10: retryAfterMs.percentile(0.1),
         p50: retryAfterMs.percentile(0.5),
-        p90: retryAfterMs.percentile(0.9),
+        p99: retryAfterMs.percentile(0.99),
       },
       ...(this.firstFailure === undefined ? {} : { firstFailure: this.firstFailure }),
     };
@@ -92,6 +96,7 @@ class StepTally {
   ok = 0;
   readonly refused = perClass(() => 0);
   readonly vital = new Histogram();
+  readonly grantWaits = new Histogram();
   level = 0;
 }
 
@@ -136,6 +141,7 @@ export class Tally {
       if (isUsable(reply)) {
         tally.usable += 1;
         tally.retryAfterMs.record(reply.retryAfterMs!);
+        if (kind === 'grant') step.grantWaits.record(reply.retryAfterMs!);
       }
       return;
     }
@@ -157,8 +163,8 @@ export class Tally {
       durationMs,
       byClass: perClass((kind) => this.#byClass[kind].report()),
       steps: Array.from({ length: whole }, (_, index) => {
-        const { due, ok, refused, vital, level } = this.#steps[index] ?? new StepTally();
-        return { due, ok, refused, vitalP99Ms: vital.percentile(0.99), level };
+        const { due, ok, refused, vital, level, grantWaits } = this.#steps[index] ?? new StepTally();
+        return { due, ok, refused, vitalP99Ms: vital.percentile(0.99), level, spread: spreadOf(grantWaits) };
       }),
       latenessP99Ms: this.#lateness.percentile(0.99),
     };
@@ -169,6 +175,10 @@ export class Tally {
     while (this.#steps.length <= index) this.#steps.push(new StepTally());
     return this.#steps[index]!;
   }
+}
+
+function spreadOf(waits: Histogram): number {
+  return waits.count < SPREAD_LEAST ? 0 : waits.percentile(0.9) / waits.percentile(0.1);
 }
 
 function isUsable({ retryAfterS, retryAfterMs }: ReplyReader): boolean {

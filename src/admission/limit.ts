@@ -21,8 +21,8 @@ import type { AdmissionSettings } from './settings.ts';
 const DECREASE = 0.9;
 /** In any other it rises by this share of its highest: five windows make up for a decrease. */
 const INCREASE = 0.02;
-/** Turns are so short that the limit must be well below what the loop can do. */
-const INCREASE_IDLE = 0.1;
+/** Turns are so short that the limit is well below what the loop can do: five windows treble it. */
+const GROWTH = 1.25;
 /** It never falls below this share of its highest: then it is not requests that fill the turns. */
 const FLOOR = 0.25;
 /** How much of the last window counts beside those before it. */
@@ -153,8 +153,8 @@ export class Limit {
     const short = turnMs < this.#settings.queueMs / 2;
     if (this.#over > 0) {
       this.#idleSince = undefined;
-      this.#limit! += this.#reached * (short ? INCREASE_IDLE : INCREASE);
-      this.#reached = Math.max(this.#reached, this.#limit!);
+      this.#limit = short ? this.#limit! * GROWTH : this.#limit! + this.#reached * INCREASE;
+      this.#reached = Math.max(this.#reached, this.#limit);
       return;
     }
     this.#idleSince ??= now;

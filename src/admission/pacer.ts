@@ -10,8 +10,9 @@
  * at once.
  *
  * Bounded in time and in number; beyond that answers are given at once. So what refusals cost is
- * known: one for each connection in three quarters of `holdMs`, on average. How long one is held is
- * a matter of chance: those who were refused together must not come back together.
+ * known: one for each connection in three quarters of `holdMs`, on average. That is true as long as
+ * no more connections ask without pause than answers may be held. How long one is held is a matter
+ * of chance: those who were refused together must not come back together.
  */
 import type { Scheduler } from '../resilience/scheduler.ts';
 import { SHEDDABLE, type Sheddable } from './classes.ts';

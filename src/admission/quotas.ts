@@ -162,15 +162,16 @@ function refusal(
   now: number,
 ): QuotaRefusal {
   const { perS, burst } = bucket;
-  const detail = `Cannot take more from ${whose} now: its quota is ${perS} ${policyNoun(policy)} a second`;
+  const detail = `Cannot take more ${nounOf(policy)} from ${whose} now: its quota is ${perS} a second`;
   return {
     ...reject('quota-exceeded', detail, { policy, perS, burst }),
     namespace,
-    retryAfterMs: Math.max(bucket.nextMs(now), resetS(bucket, now) * 1000),
+    // Never before the instant that the fields name.
+    retryAfterMs: resetS(bucket, now) * 1000,
   };
 }
 
-function policyNoun(policy: string): string {
+function nounOf(policy: string): string {
   if (policy === 'caller') return 'grants and writes';
   return policy === 'puts' ? 'writes' : policy;
 }

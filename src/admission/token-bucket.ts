@@ -3,6 +3,9 @@
  * may be taken at once than there are, as long as there is one: a batch larger than the bound would
  * never pass otherwise. What is owed then is waited for by whoever comes next.
  */
+/** Reckoning with fractions is off by less than this. */
+const ROUNDING = 1e-9;
+
 export class TokenBucket {
   readonly perS: number;
   readonly burst: number;
@@ -18,7 +21,7 @@ export class TokenBucket {
 
   /** Whether somebody may take tokens now. */
   has(now: number): boolean {
-    return this.#left(now) >= 1;
+    return this.#left(now) >= 1 - ROUNDING;
   }
 
   take(count: number, now: number): void {
@@ -28,15 +31,15 @@ export class TokenBucket {
 
   /** Whole tokens. */
   remaining(now: number): number {
-    return Math.max(0, Math.floor(this.#left(now)));
+    return Math.max(0, Math.floor(this.#left(now) + ROUNDING));
   }
 
   /** Milliseconds until there is one token more than `remaining` tells; 0 when it is full. */
   nextMs(now: number): number {
     const left = this.#left(now);
     if (left >= this.burst) return 0;
-    const next = Math.min(this.burst, Math.max(1, Math.floor(left) + 1));
-    return ((next - left) * 1000) / this.perS;
+    const next = Math.min(this.burst, Math.max(1, Math.floor(left + ROUNDING) + 1));
+    return Math.max(0, ((next - left - ROUNDING) * 1000) / this.perS);
   }
 
   #left(now: number): number {

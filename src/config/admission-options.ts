@@ -39,8 +39,9 @@ export const admissionSchema = z
       max: 10_000,
       default: 20,
       meaning:
-        'How long requests may wait for the event loop; beyond it fewer are let in. Time in the ' +
-        'queue, not of the answer: a slow disk is no reason to refuse reads.',
+        'How long the mean turn of the event loop may take, which is what requests wait for; beyond ' +
+        'it fewer are let in. Time in the queue, not of the answer: a slow disk is no reason to ' +
+        'refuse reads.',
     }),
     settleMs: whole({
       unit: 'ms',
@@ -53,17 +54,19 @@ export const admissionSchema = z
       unit: 'ms',
       min: 0,
       max: 10_000,
-      default: 500,
+      default: 1_000,
       meaning:
-        'How long a refusal is held back from a caller that came back before it was told to, so ' +
-        'that asking at once does not pay. 0: not at all.',
+        'How long a request that is too much waits for room before it is refused, half of this to ' +
+        'all of it, so that a caller who asks again at once is slowed down. 0: not at all.',
     }),
     heldRefusals: whole({
       unit: 'count',
       min: 0,
       max: 100_000,
-      default: 4_096,
-      meaning: 'Refusals held back at once; one beyond it is given at once.',
+      default: 12_000,
+      meaning:
+        'Requests that wait so at once; one beyond it is refused at once. With fewer than there are ' +
+        'connections, those who do not heed Retry-After can keep the sidecar busy with refusing.',
     }),
   })
   .prefault({})

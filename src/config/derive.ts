@@ -23,8 +23,8 @@ const TOMBSTONES_MIN = 10_000;
 /** A tombstone with its key, context and endings. */
 const TOMBSTONE_BYTES = 400;
 
-/** A response with its problem and headers, and its place in line. */
-const HELD_REFUSAL_BYTES = KIBIBYTE;
+/** Its request and response, and its place in line. */
+const HELD_REFUSAL_BYTES = 3.5 * KIBIBYTE;
 /** An address, the buckets of its quota, and their place in a map. */
 const CALLER_BYTES = 256;
 

@@ -8,7 +8,6 @@ import { once } from 'node:events';
 import { connect, type AddressInfo } from 'node:net';
 import { lstat, unlink } from 'node:fs/promises';
 import type { Admission } from '../admission/admission.ts';
-import { unlimitedAdmission } from '../admission/unlimited.ts';
 import type { FeedPort, Service } from '../engine/service.ts';
 import { Connections, SWEEP_MS } from './connections.ts';
 import { Dispatch } from './dispatch.ts';
@@ -28,8 +27,7 @@ export interface HttpServerParts {
   readonly service: Service;
   readonly feed: FeedPort;
   readonly operations: Operations;
-  /** Absent: everybody is let in. */
-  readonly admission?: Admission;
+  readonly admission: Admission;
   readonly eventOf: EventOf;
   readonly options: HttpOptions;
   readonly log: Log;
@@ -65,8 +63,7 @@ class NodeHttpServer implements HttpServer {
   readonly handler: HttpServer['handler'];
 
   constructor(parts: HttpServerParts) {
-    const { service, feed, operations, eventOf, options, log } = parts;
-    const admission = parts.admission ?? unlimitedAdmission();
+    const { service, feed, operations, admission, eventOf, options, log } = parts;
     const { requestsInFlight } = options;
     this.#edge = {
       service, feed, operations, admission, options, log,

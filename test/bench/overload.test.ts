@@ -82,6 +82,23 @@ describe('a tally', () => {
     expect(report.p50Ms).toBeCloseTo(5, 0);
   });
 
+  test('tells how far apart they are told to come back', () => {
+    const spreadOf = (waits: readonly number[]): number => {
+      const tally = new Tally();
+      const reader = new ReplyReader();
+      for (const retryAfterMs of waits) {
+        const now = performance.now();
+        reader.push(refusal('Retry-After: 2\r\n', { retryAfterMs }));
+        tally.replied('grant', now, reader, now);
+      }
+      return tally.report(STEP_MS).steps[0]!.spread;
+    };
+    const waits = Array.from({ length: 101 }, (_, index) => 1_000 + 10 * index);
+    expect(spreadOf(waits)).toBeCloseTo(1.9 / 1.1, 1);
+    expect(spreadOf(waits.map(() => 1_000))).toBeCloseTo(1, 1);
+    expect(spreadOf(waits.slice(0, 10))).toBe(0);
+  });
+
   test.each([
     ['without a header', refusal('', { retryAfterMs: 100 })],
     ['without milliseconds', refusal('Retry-After: 1\r\n', {})],
@@ -110,7 +127,7 @@ const STEPS = 40;
 function classReport(due: number, changed: Partial<ClassReport> = {}): ClassReport {
   return {
     due, withheld: 0, givenUp: 0, ok: due, refused: 0, failed: 0, lost: 0, usable: 0,
-    p50Ms: 1, p99Ms: 4, maxMs: 9, retryAfterMs: { p10: 0, p50: 0, p90: 0 }, ...changed,
+    p50Ms: 1, p99Ms: 4, maxMs: 9, retryAfterMs: { p50: 0, p99: 0 }, ...changed,
   };
 }
 
@@ -119,6 +136,7 @@ function phase(
   perS: number,
   donePerS: number,
   changed: Partial<Record<RequestClass, Partial<ClassReport>>> = {},
+  spread = 1.7,
 ): PhaseReport {
   const durationMs = STEPS * STEP_MS;
   const due = (perS * durationMs) / 1_000 / CLASSES.length;
@@ -132,12 +150,13 @@ function phase(
       refused: perClass((kind) => (kind === 'grant' && donePerS < perS ? 100 : 0)),
       vitalP99Ms: 4,
       level: donePerS < perS ? 2 : 0,
+      spread: donePerS < perS ? spread : 0,
     })),
     latenessP99Ms: 0.2,
   };
 }
 
-const REFUSED = { ok: 100, refused: 900, usable: 900, retryAfterMs: { p10: 110, p50: 150, p90: 190 } };
+const REFUSED = { ok: 100, refused: 900, usable: 900, retryAfterMs: { p50: 150, p99: 199 } };
 
 function run(changed: Partial<OverloadRun> = {}): OverloadRun {
   return {
@@ -175,7 +194,7 @@ describe('the verdict', () => {
     ['renewals that are slow as a rule', overload({ renew: { p50Ms: 42 } }), /renewals, p50/],
     ['slow releases', overload({ release: { p99Ms: 45 } }), /releases, p99/],
     ['one refusal that says nothing', overload({ grant: { ...REFUSED, usable: 899 } }), /usable/],
-    ['everybody told to come back at once', overload({ grant: { ...REFUSED, retryAfterMs: { p10: 100, p50: 100, p90: 100 } } }), /jitter/],
+    ['everybody told to come back at once', { overload: phase(20_000, 2 * PEAK, PEAK, { grant: REFUSED }, 1) }, /jitter/],
     [
       'memory that grows',
       { resident: Array.from({ length: STEPS }, (_, index) => ({ at: 20_000 + index * STEP_MS, value: 2e8 * (1 + index / 100) })) },
@@ -188,7 +207,7 @@ describe('the verdict', () => {
   });
 
   test('misses what the refusals should say when there are none', () => {
-    expect(missed({ overload: phase(20_000, 2 * PEAK, PEAK) })).toHaveLength(2);
+    expect(missed({ overload: phase(20_000, 2 * PEAK, PEAK, {}, 0) })).toHaveLength(2);
   });
 
   test('tells a slope from samples that scatter around it', () => {

@@ -13,7 +13,7 @@ describe('admission', () => {
     expect(load().admission).toEqual({
       elevatedFill: 0.5, highFill: 0.75, criticalFill: 0.9, hysteresis: 0.1,
       memoryHighFill: 0.85, memoryCriticalFill: 0.92,
-      queueMs: 20, settleMs: 1_000, holdMs: 500, heldRefusals: 4_096,
+      queueMs: 20, settleMs: 1_000, holdMs: 1000, heldRefusals: 12_000,
     });
   });
 

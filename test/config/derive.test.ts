@@ -149,12 +149,14 @@ describe('the worst case of memory', () => {
       'bus: { window: 1025 }',
       'namespaces: { default: { events: { values: hash } } }',
       'namespaces: { default: { events: { values: full } } }\nbus: { payloadBytes: 2Mi }',
-      'admission: { heldRefusals: 4097 }',
       'callerQuota: { requestsPerS: 1 }',
     ];
     for (const yaml of grown) {
       expect(worstCase(load(yaml, BUS), COSTS).bytes, yaml).toBeGreaterThan(base);
     }
+    // As many as there may be connections, unless fewer are wanted.
+    const fewer = 'admission: { heldRefusals: 11999 }';
+    expect(worstCase(load(fewer, BUS), COSTS).bytes).toBeLessThan(base);
   });
 
   test('counts no more refusals held back than there are connections', () => {

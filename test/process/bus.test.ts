@@ -3,7 +3,7 @@
  * bus. What clients were told, what is left, and what a reader of the streams has read must agree;
  * `npm run soak` does the same for longer.
  */
-import { afterAll, afterEach, expect, test } from 'vitest';
+import { afterEach, expect, test } from 'vitest';
 import { stopServers } from '../servers/child.ts';
 import { play, type Scenario, SCENARIOS } from './bus/scenarios.ts';
 import { cleanUp } from './support.ts';
@@ -11,10 +11,10 @@ import { cleanUp } from './support.ts';
 /** Decides what is asked; how it meets the faults, nobody can. */
 const SEED = 1;
 const NEIGHBOURS = 6;
-const SPAN_MS = 3_000;
+const SPAN_MS = 1_500;
 /** Small enough to be used up within a second or two. */
 const ROOM = 1_500;
-const LEASES = 5_000;
+const LEASES = 4_000;
 /** Against a hang. */
 const PATIENCE_MS = 180_000;
 
@@ -22,7 +22,6 @@ afterEach(async () => {
   await cleanUp();
   await stopServers();
 });
-afterAll(stopServers);
 
 const scenarios = Object.values(SCENARIOS).map((scenario): [string, Scenario] => [scenario.what, scenario]);
 

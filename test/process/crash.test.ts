@@ -11,6 +11,7 @@ import { cleanUp } from './support.ts';
 /** Decides what is asked and for how long; when exactly the kill comes, nobody can. */
 const SEED = 1;
 const KILLS = 12;
+const KILLS_MAX = 100;
 /** Against a hang: each restart takes about a second where others work too. */
 const PATIENCE_MS = 180_000;
 
@@ -20,7 +21,10 @@ test(
   'killed at random, it holds what was acknowledged, nothing that ended, and each grant ends once',
   async () => {
     const campaign = new Campaign(SEED);
-    for (let kill = 0; kill < KILLS; kill++) {
+    // On a busy machine the first dozen may not write enough for a snapshot.
+    let kills = 0;
+    while (kills < KILLS || (campaign.figures.snapshots === 0 && kills < KILLS_MAX)) {
+      kills++;
       await campaign.start();
       await campaign.killAfter(20 + 400 * campaign.random.next());
       expect(campaign.wrong).toEqual([]);
@@ -29,7 +33,7 @@ test(
     expect(await campaign.finish()).toEqual({ code: 0, signal: null });
     expect(campaign.wrong).toEqual([]);
     const { endings, snapshots, ...figures } = campaign.figures;
-    expect(figures).toMatchObject({ restarts: KILLS, gaps: 0 });
+    expect(figures).toMatchObject({ restarts: kills, gaps: 0 });
     expect(endings).toBeGreaterThan(100);
     expect(snapshots).toBeGreaterThan(0);
   },

@@ -5,13 +5,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Random, seededRandom } from '../../../bench/replay/random.ts';
 import { type NatsOptions, type NatsServer, startNats } from '../../servers/nats.ts';
-import { askJson, type Document, jsonOf, Lost } from '../requests.ts';
+import { type Document, jsonOf, Lost } from '../requests.ts';
 import { launch, readyUrls, scratchDirectory, type Sidecar, sidecarOf } from '../support.ts';
 import { Account } from './account.ts';
 import { Archive } from './archive.ts';
 import { Gauge } from './gauge.ts';
 import { judge, type Rest } from './judge.ts';
 import { Neighbour, SHORT_MAX_MS } from './neighbour.ts';
+import { read } from './patient.ts';
 import { Reader } from './reader.ts';
 import type { SmallDisk } from './small-disk.ts';
 import { percentile, Traffic } from './traffic.ts';
@@ -32,6 +33,8 @@ export interface Surroundings {
   readonly login?: string;
   /** Of the stream of endings. */
   readonly endingsBytes?: number;
+  /** How long the streams recognise what comes again. */
+  readonly duplicateWindowMs?: number;
   /** Where the journal is. */
   readonly disk?: SmallDisk;
   /** Of the outbox, beside what the settings say. */
@@ -47,9 +50,12 @@ export interface Surroundings {
 export interface Figures {
   readonly taken: Traffic['taken'];
   readonly refused: Traffic['refused'];
+  readonly longestWaitMs: number;
   readonly endings: number;
-  readonly messages: number;
+  readonly events: number;
+  /** Events that stand in a stream a second time. */
   readonly repeats: number;
+  /** Endings told again under another number. */
   readonly retold: number;
   readonly runs: number;
   readonly peakBytes: number;
@@ -60,9 +66,10 @@ export interface Figures {
 }
 
 /** Guards against never, not measures of speed. */
-const REST_MAX_MS = 60_000;
+const REST_MAX_MS = 120_000;
 const LOOK_MS = 100;
 const LONG_MS = 600_000;
+const STREAM_BYTES = 4 * 1024 ** 3;
 /** `bus.keptMs`, less what may pass before an ending is acknowledged. */
 const KEPT_MS = 290_000;
 
@@ -87,6 +94,7 @@ export class BusCampaign {
   #ready = Promise.withResolvers<string>();
   #runs = 0;
   #toRestMs = 0;
+  #repeats = 0;
   #isOver = false;
   readonly #others: Promise<void>[] = [];
 
@@ -149,7 +157,7 @@ export class BusCampaign {
     if (urls === undefined) throw new Error(`The sidecar does not start:\n${program.err()}`);
     this.#sidecar = sidecarOf(program, urls);
     this.#runs++;
-    const answer = await askJson(this.#sidecar.url, 'GET', '/v1/status');
+    const answer = await read(this.#sidecar.url, '/v1/status');
     this.#watch ??= new Watch(String(answer.headers['leasehold-cursor']));
     await this.#watch.follow(this.#sidecar.url);
     this.#ready.resolve(this.#sidecar.url);
@@ -162,7 +170,8 @@ export class BusCampaign {
   }
 
   #configuration(): string {
-    const { endingsBytes = 4 * 1024 ** 3, moreRoom = 0, moreNamespaces = '' } = this.#surroundings;
+    const { moreRoom = 0, moreNamespaces = '', moreConfiguration = '' } = this.#surroundings;
+    const { endingsBytes = STREAM_BYTES, duplicateWindowMs = 120_000 } = this.#surroundings;
     const room = this.#settings.room + moreRoom;
     // An entry has an ending, and its lease: as many of each as can all end.
     const capacity = Math.floor(this.#settings.room / 2);
@@ -180,10 +189,10 @@ bus:
   connectMs: 500
   checkMs: 1000
   retryCapMs: 1000
-  endings: { maxBytes: ${endingsBytes} }
-  events: { maxBytes: ${4 * 1024 ** 3} }
+  endings: { maxBytes: ${endingsBytes}, duplicateWindowMs: ${duplicateWindowMs} }
+  events: { maxBytes: ${STREAM_BYTES}, duplicateWindowMs: ${duplicateWindowMs} }
 logLevel: info
-${this.#surroundings.moreConfiguration ?? ''}`;
+${moreConfiguration}`;
   }
 
   status(): Promise<Document> {
@@ -269,7 +278,11 @@ ${this.#surroundings.moreConfiguration ?? ''}`;
     await Promise.all(this.#others);
     await this.#watch!.close();
     await this.reader.stop();
-    await this.reader.readWhole();
+    try {
+      this.#repeats = await this.reader.readWhole();
+    } catch (error) {
+      this.wrong.push(`The streams cannot be read in the end: ${(error as Error).message}`);
+    }
     this.#compare({ ...rest, watched: this.#watch!.endings });
     return this.#figures();
   }
@@ -294,7 +307,8 @@ ${this.#surroundings.moreConfiguration ?? ''}`;
     const { eventsLost = false } = this.#surroundings;
     this.wrong.push(...this.traffic.wrong, ...judge(this.account, this.archive, rest, { eventsLost }));
     this.wrong.push(...this.#notAgain());
-    const { peakBytes, boundBytes, dropped } = this.gauge;
+    const { peakBytes, boundBytes, fullest, dropped } = this.gauge;
+    if (fullest > 1) this.wrong.push(`The outbox held ${fullest} times what it may`);
     if (peakBytes > boundBytes) {
       this.wrong.push(`${peakBytes} bytes were resident, and ${boundBytes} are the worst case`);
     }
@@ -314,9 +328,9 @@ ${this.#surroundings.moreConfiguration ?? ''}`;
   #figures(): Figures {
     const { traffic, archive, gauge } = this;
     return {
-      taken: traffic.taken, refused: traffic.refused,
-      endings: archive.endings.size, messages: archive.messages,
-      repeats: archive.repeats, retold: archive.retold,
+      taken: traffic.taken, refused: traffic.refused, longestWaitMs: traffic.longestWaitMs,
+      endings: archive.endings.size, events: archive.messages - archive.repeats,
+      repeats: this.#repeats, retold: archive.retold,
       runs: this.#runs,
       peakBytes: gauge.peakBytes, boundBytes: gauge.boundBytes, fullest: gauge.fullest,
       p99Ms: percentile(traffic.tookMs, 0.99),
@@ -331,9 +345,7 @@ async function listed(url: string, path: string): Promise<Document[]> {
   let cursor: string | undefined;
   do {
     const more = cursor === undefined ? '' : `&cursor=${encodeURIComponent(cursor)}`;
-    const answer = await askJson(url, 'GET', `${path}?limit=1000${more}`);
-    if (answer.status !== 200) throw new Error(`${path} was answered ${answer.status}`);
-    const page = jsonOf(answer);
+    const page = jsonOf(await read(url, `${path}?limit=1000${more}`));
     found.push(...(page.leases ?? page.entries));
     cursor = page.cursor;
   } while (cursor !== undefined);

@@ -12,8 +12,8 @@ import { percentile, type Verdict } from './traffic.ts';
 const NAMESPACE = 'storm';
 const GRANTERS = 16;
 /** To have them all granted in, before they expire. */
-const GRANT_MS_EACH = 1.2;
-const GRANT_LEAST_MS = 3_000;
+const GRANT_MS_EACH = 0.8;
+const GRANT_LEAST_MS = 2_000;
 const FREE_SHARE = 0.01;
 const MEBIBYTE = 1024 ** 2;
 /** Records of a lease in the journal, and of its ending, with room to spare. */

@@ -1,7 +1,8 @@
 /** What a sidecar's process really takes, and what its status page says meanwhile. */
 import { readFileSync } from 'node:fs';
-import { askJson, type Document, jsonOf } from '../requests.ts';
+import { type Document, jsonOf } from '../requests.ts';
 import type { Sidecar } from '../support.ts';
+import { read } from './patient.ts';
 
 export class Gauge {
   /** The most that was resident at any time, by the kernel's count, and what was promised. */
@@ -15,9 +16,7 @@ export class Gauge {
 
   /** @throws Lost when the sidecar is gone */
   async look({ url, pid }: Pick<Sidecar, 'url' | 'pid'>): Promise<Document> {
-    const answer = await askJson(url, 'GET', '/v1/status');
-    if (answer.status !== 200) throw new Error(`The status page was answered ${answer.status}`);
-    const status = jsonOf(answer);
+    const status = jsonOf(await read(url, '/v1/status'));
     this.peakBytes = Math.max(this.peakBytes, peakOf(pid));
     this.boundBytes = status.memory.worstCaseBytes;
     const { endings, events } = status.outbox;

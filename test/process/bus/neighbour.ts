@@ -31,8 +31,8 @@ const LEASES_MAX = 12;
 const KEYS = 24;
 const LONG_MS = 3_600_000;
 /** What ends by itself does so soon. */
-export const SHORT_MAX_MS = 2_000;
-const SHORT_MIN_MS = 200;
+export const SHORT_MAX_MS = 1_200;
+const SHORT_MIN_MS = 150;
 const PADDING_MAX = 100;
 const DONE_MS = 20;
 
@@ -85,7 +85,7 @@ export class Neighbour {
     if (chance < 0.2 && this.#held.length < LEASES_MAX && this.#may('grant')) return this.#grant(false);
     if (chance < 0.45 && this.#may('put')) return this.#put(any);
     if (chance < 0.55 && this.#may('put')) return this.#put(undefined);
-    if (chance < 0.65) return this.#delete();
+    if (chance < 0.65 && this.#may('delete')) return this.#delete();
     if (chance < 0.75 && !any.keep) return this.#release(any);
     if (chance < 0.8 && !any.keep && any.ttlMs !== LONG_MS) {
       this.#drop(any);
@@ -142,9 +142,8 @@ export class Neighbour {
   }
 
   async #delete(): Promise<void> {
-    const key = this.#keys[this.#below(KEYS)]!;
-    key.run = undefined;
-    await this.#ask('delete', { method: 'DELETE', path: `${ENTRIES}/${key.name}` });
+    const { name } = this.#keys[this.#below(KEYS)]!;
+    await this.#ask('delete', { method: 'DELETE', path: `${ENTRIES}/${name}` });
   }
 
   async #ask(kind: Kind, ask: Ask): Promise<{ verdict: Verdict; answer: Answer }> {

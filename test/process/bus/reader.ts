@@ -28,6 +28,7 @@ export class Reader {
   readonly #server: Pick<NatsServer, 'admin'>;
   readonly #archive: Archive;
   readonly #places = new Map<StreamName, Place>();
+  readonly #seen = new Set<string>();
   #connection: NatsConnection | undefined;
   #stopped = false;
   #following: Promise<void> = Promise.resolve();
@@ -67,9 +68,14 @@ export class Reader {
     }
   }
 
-  /** Reads both streams whole, once more; for when nobody writes any more. */
-  async readWhole(): Promise<void> {
+  /**
+   * Reads both streams whole, once more; for when nobody writes any more. How many messages stand
+   * in them more than once.
+   */
+  async readWhole(): Promise<number> {
     const manager = await this.#manager();
+    this.#seen.clear();
+    const before = this.#archive.messages;
     for (const place of this.#places.values()) {
       place.next = 1;
       place.consumer = undefined;
@@ -77,6 +83,7 @@ export class Reader {
     }
     for (const stream of STREAMS) await this.#readOn(manager, stream);
     await this.#forget();
+    return this.#archive.messages - before - this.#seen.size;
   }
 
   /** The number up to which a stream has been read. */
@@ -117,6 +124,7 @@ export class Reader {
       for await (const message of await consumer.fetch({ max_messages: wanted, expires: TIMEOUT_MS })) {
         const { seq, subject, headers, data } = message;
         const id = headers?.get('Nats-Msg-Id') ?? '';
+        this.#seen.add(id);
         const endingId = this.#archive.take({ stream, subject, id, body: data });
         if (endingId !== undefined) place.endings.add(endingId);
         place.next = seq + 1;

@@ -12,6 +12,8 @@ export type Verdict = 'taken' | 'gone' | { readonly waitMs: number };
 
 /** Against never: a refusal may be held back for a second, and the machine may be busy. */
 export const ANSWER_MAX_MS = 10_000;
+/** Whoever is told to wait for longer does not come back when the bus does. */
+const WAIT_MAX_S = 60;
 const COMPLAINTS_MAX = 50;
 
 const TAKEN = new Set([200, 201, 204]);
@@ -21,19 +23,27 @@ const REFUSALS: Readonly<Record<string, number>> = {
   'under-pressure': 503, capacity: 503, 'journal-full': 503, 'quota-exceeded': 429,
 };
 const REFUSABLE: readonly Kind[] = ['grant', 'put'];
+/** The event loop is short for everybody; what a full outbox refuses is only what would fill it. */
+const REFUSABLE_BY_LOOP: readonly Kind[] = [...REFUSABLE, 'delete'];
+const LOOP = 'loop';
 
 export class Traffic {
   readonly wrong: string[] = [];
   readonly taken: Record<Kind, number> = { grant: 0, put: 0, renew: 0, release: 0, delete: 0 };
-  /** By code. */
+  /** By code and what was full. */
   readonly refused: Record<string, number> = {};
   /** What was given as `retryAfterMs`, each once. */
   readonly waitsMs = new Set<number>();
+  /** By Retry-After. */
+  longestWaitMs = 0;
   /** From asking to the answer, of renewals and releases. */
   readonly tookMs: number[] = [];
 
+  /** But for those that say that the machine is busy. */
   get refusals(): number {
-    return Object.values(this.refused).reduce((sum, count) => sum + count, 0);
+    return Object.entries(this.refused)
+      .filter(([why]) => !why.endsWith(LOOP))
+      .reduce((sum, [, count]) => sum + count, 0);
   }
 
   complain(sentence: string): void {
@@ -53,23 +63,33 @@ export class Traffic {
 
   #refusal(kind: Kind, { status, headers, body }: Answer): Verdict {
     const text = body.toString();
-    const { code, retryAfterMs } = problemOf(text);
-    if (code === undefined || REFUSALS[code] !== status || !REFUSABLE.includes(kind)) {
+    const { code, retryAfterMs, source, resource } = problemOf(text);
+    const refusable = source === LOOP ? REFUSABLE_BY_LOOP : REFUSABLE;
+    if (code === undefined || REFUSALS[code] !== status || !refusable.includes(kind)) {
       this.complain(`A ${kind} was answered ${status}: ${text}`);
       return 'gone';
     }
-    this.refused[code] = (this.refused[code] ?? 0) + 1;
+    const why = [code, source ?? resource ?? ''].join(' ').trim();
+    this.refused[why] = (this.refused[why] ?? 0) + 1;
     if (retryAfterMs !== undefined) this.waitsMs.add(retryAfterMs);
-    const seconds = headers['retry-after'];
-    if (seconds === undefined || !/^[1-9]\d*$/.test(seconds)) {
-      this.complain(`A ${kind} was refused as ${code} with Retry-After ${seconds}`);
+    const seconds = Number(headers['retry-after'] ?? 0);
+    this.longestWaitMs = Math.max(this.longestWaitMs, seconds * 1000);
+    if (!Number.isSafeInteger(seconds) || seconds < 1 || seconds > WAIT_MAX_S) {
+      this.complain(`A ${kind} was refused as ${code} with Retry-After ${headers['retry-after']}`);
       return { waitMs: 1000 };
     }
-    return { waitMs: Number(seconds) * 1000 };
+    return { waitMs: seconds * 1000 };
   }
 }
 
-function problemOf(text: string): { code?: string; retryAfterMs?: number } {
+interface Problem {
+  readonly code?: string;
+  readonly retryAfterMs?: number;
+  readonly source?: string;
+  readonly resource?: string;
+}
+
+function problemOf(text: string): Problem {
   try {
     return JSON.parse(text);
   } catch {
