@@ -28,8 +28,9 @@ const seed = Number(values.seed ?? Math.floor(Math.random() * 2 ** 31));
 const neighbours = Number(values.neighbours);
 const leases = Number(values.leases);
 const room = Number(values.room);
-const names = Object.keys(SCENARIOS).filter((name) => values.scenario === 'all' || values.scenario === name);
-const whole = [seed, neighbours, leases, room].every((number) => Number.isSafeInteger(number) && number >= 0);
+const { scenario: wanted } = values;
+const names = Object.keys(SCENARIOS).filter((name) => wanted === 'all' || wanted === name);
+const whole = [seed, neighbours, leases, room].every((n) => Number.isSafeInteger(n) && n >= 0);
 if (!whole || !(minutes > 0) || names.length === 0) {
   process.stderr.write(
     'Usage: npm run soak -- [--scenario NAME] [--minutes M] [--seed N] [--neighbours N]\n' +
@@ -82,13 +83,14 @@ function progressOf({ traffic, archive, gauge }: BusCampaign): string {
 }
 
 function summaryOf(figures: Figures): string {
-  const { taken, refused, longestWaitMs, endings, events, repeats, retold, runs, p99Ms, toRestMs } = figures;
+  const { taken, refused, longestWaitMs, endings, events, repeats, retold } = figures;
+  const { runs, p99Ms, toRestMs } = figures;
   const refusals = Object.entries(refused).map(([code, count]) => `${count} ${code}`);
   return (
     `${sum(taken)} requests taken, refused: ${refusals.join(', ') || 'none'}, ` +
     `told to wait for ${longestWaitMs / 1000} s at most; ` +
-    `${endings} endings among ${events} events, ${repeats} events twice in a stream, ${retold} endings ` +
-    `under two numbers; ${runs} runs; ` +
+    `${endings} endings among ${events} events, ${repeats} events twice in a stream, ` +
+    `${retold} endings under two numbers; ${runs} runs; ` +
     `at most ${mebibytes(figures.peakBytes)} resident of ${mebibytes(figures.boundBytes)}; ` +
     `renewals and releases p99 ${p99Ms.toFixed(1)} ms; at rest after ${Math.round(toRestMs)} ms`
   );

@@ -14,7 +14,7 @@ const NEIGHBOURS = 6;
 const SPAN_MS = 1_500;
 /** Small enough to be used up within a second or two. */
 const ROOM = 1_500;
-const LEASES = 4_000;
+const LEASES = 3_000;
 /** Against a hang. */
 const PATIENCE_MS = 180_000;
 
@@ -23,7 +23,7 @@ afterEach(async () => {
   await stopServers();
 });
 
-const scenarios = Object.values(SCENARIOS).map((scenario): [string, Scenario] => [scenario.what, scenario]);
+const scenarios = Object.values<Scenario>(SCENARIOS).map((each) => [each.what, each] as const);
 
 test.each(scenarios)(
   'with %s, each grant ends once and is told, and who asks for more is told to wait',

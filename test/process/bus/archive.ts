@@ -1,7 +1,7 @@
 /**
  * Everything that was ever read from the two streams, as a reader keeps it: endings by `endingId`,
- * and of each source and stream which numbers came, and with which bytes. A message that comes again
- * must be the one that came before.
+ * and of each source and stream which numbers came, and with which bytes. A message that comes
+ * again must be the one that came before.
  */
 import { hash } from 'node:crypto';
 import type { StreamName } from '../../../src/events/bus.ts';
@@ -125,7 +125,8 @@ export class Archive {
     }
     this.retold++;
     if (known.what !== what || known.reason !== reason) {
-      this.#complain(`Ending ${endingId} of ${known.what} (${known.reason}) is told of ${what} (${reason})`);
+      const before = `${known.what} (${known.reason})`;
+      this.#complain(`Ending ${endingId} of ${before} is told of ${what} (${reason})`);
     }
   }
 

@@ -20,7 +20,8 @@ export class Gauge {
     this.peakBytes = Math.max(this.peakBytes, peakOf(pid));
     this.boundBytes = status.memory.worstCaseBytes;
     const { endings, events } = status.outbox;
-    this.fullest = Math.max(this.fullest, endings.pending / endings.limit, events.pending / events.limit);
+    const fills = [endings, events].map(({ pending, limit }) => pending / limit);
+    this.fullest = Math.max(this.fullest, ...fills);
     this.levels.add(status.pressure.level);
     this.dropped = Math.max(this.dropped, events.dropped);
     return status;

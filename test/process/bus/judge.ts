@@ -33,7 +33,10 @@ export function judge(
     ...sources(archive, circumstances),
     ...leases(account, archive, rest, circumstances),
     ...entries(account, archive, rest, circumstances),
-    ...several('endings that watchers were told are in no stream', [...rest.watched].filter((id) => !archive.endings.has(id))),
+    ...several(
+      'endings that watchers were told are in no stream',
+      [...rest.watched].filter((id) => !archive.endings.has(id)),
+    ),
   ];
 }
 
@@ -54,8 +57,10 @@ function sources(archive: Archive, { eventsLost }: Circumstances): string[] {
       continue;
     }
     for (const stream of STREAMS) {
-      const fits = eventsLost && stream === 'events' ? said[stream] >= read[stream] : said[stream] === read[stream];
-      if (!fits) wrong.push(`Run ${actor} is said to have ended at ${said[stream]} in ${stream}, and ${read[stream]} was read`);
+      const [last, highest] = [said[stream], read[stream]];
+      const fits = eventsLost && stream === 'events' ? last >= highest : last === highest;
+      if (fits) continue;
+      wrong.push(`Run ${actor} is said to have ended at ${last} in ${stream}, and ${highest} was read`);
     }
   }
   return wrong;
@@ -67,7 +72,9 @@ function leases(
 ): string[] {
   const endings = byWhat(archive, 'lease');
   const told = new Set([...account.leases, ...archive.grants]);
-  const lives = [...told].map((id) => ({ id, endings: endings.get(id) ?? [], isLive: rest.leases.has(id) }));
+  const lives = [...told].map((id) => {
+    return { id, endings: endings.get(id) ?? [], isLive: rest.leases.has(id) };
+  });
   const untold = eventsLost ? [] : [...account.leases].filter((id) => !archive.grants.has(id));
   const strangers = [...rest.leases, ...endings.keys()].filter((id) => !told.has(id));
   return [
@@ -121,7 +128,10 @@ function countOfEndings(what: string, lives: readonly Life[]): string[] {
   return [
     ...several(`${what} are gone without an ending`, lost.map(({ id }) => id)),
     ...several(`${what} are there although they ended`, early.map(({ id }) => id)),
-    ...several(`${what} ended more than once`, doubled.map(({ id, endings }) => `${id} as ${endings.map(({ reason }) => reason).join(' and ')}`)),
+    ...several(
+      `${what} ended more than once`,
+      doubled.map(({ id, endings }) => `${id} as ${endings.map(({ reason }) => reason).join(' and ')}`),
+    ),
   ];
 }
 

@@ -81,7 +81,9 @@ export class Neighbour {
   #turn(): Promise<void> {
     const chance = this.#around.random.next();
     const any = this.#any();
-    if (this.#held.length < ANCHORS) return this.#may('grant') ? this.#grant(true) : sleep(DONE_MS);
+    if (this.#held.length < ANCHORS) {
+      return this.#may('grant') ? this.#grant(true) : sleep(DONE_MS);
+    }
     if (chance < 0.2 && this.#held.length < LEASES_MAX && this.#may('grant')) return this.#grant(false);
     if (chance < 0.45 && this.#may('put')) return this.#put(any);
     if (chance < 0.55 && this.#may('put')) return this.#put(undefined);
@@ -99,7 +101,8 @@ export class Neighbour {
     const id = this.#newName();
     const ttlMs = keep || random.next() < 0.3 ? LONG_MS : this.#shortMs();
     const body = JSON.stringify({ id, holder: this.name, ttlMs });
-    const { verdict } = await this.#ask('grant', { method: 'POST', path: '/v1/leases', headers: JSON_BODY, body });
+    const ask = { method: 'POST', path: '/v1/leases', headers: JSON_BODY, body };
+    const { verdict } = await this.#ask('grant', ask);
     if (verdict !== 'taken') return;
     account.leases.add(id);
     this.#held.push({ id, ttlMs, keep });

@@ -1,4 +1,7 @@
-/** Consumers that do not keep up: one that is told everything and reads nothing, one that asks seldom. */
+/**
+ * Consumers that do not keep up: one that is told everything and reads nothing, and one that asks
+ * seldom.
+ */
 import { connect as connectSocket, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AckPolicy, type NatsConnection } from 'nats';
