@@ -33,10 +33,12 @@ export function admissionFor(config: Config, log: Log, pressed: () => Pressed | 
     afterTurn: (work) => void setImmediate(work),
     wallMs: () => Date.now(),
     onChange: (pressure, previous) => {
-      log.info({ ...pressure, previous: previous.level }, 'pressure');
+      const fill = Math.round(pressure.fill * 100) / 100;
+      const reading = { ...pressure, fill, previous: previous.level };
+      log.info(reading, 'pressure');
       const rest = pressed();
       rest?.core.setStretching(isHigh(pressure));
-      rest?.engine.tellPressure({ ...pressure, previous: previous.level });
+      rest?.engine.tellPressure(reading);
     },
   });
   admission.add([memorySignal(config.memoryLimitBytes)]);

@@ -4,9 +4,9 @@
  * together (PROTOCOL 5.3: ⌈base · U(1, 2)⌉).
  */
 
-/** Sooner costs more than it brings; later, and a client has given up. */
+/** Sooner costs more than it brings. Later, things are not what they were: a rate is no forecast. */
 const LEAST_MS = 100;
-const MOST_MS = 30_000;
+const MOST_MS = 10_000;
 /** When nobody knows: a second lets the journal, the sweep or the ledger make progress. */
 export const UNKNOWN_MS = 1_000;
 

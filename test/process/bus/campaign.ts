@@ -183,6 +183,8 @@ namespaces:
     capacity: { leases: ${capacity}, entries: ${capacity} }
   ${moreNamespaces}
 limits:
+  bodyBytes: 1Mi
+  valueBytes: 64Ki
   outbox: { endings: ${room}, endingBytes: ${room * 400}, events: ${room}, eventBytes: 64Mi, keptBytes: 256Mi }
 bus:
   ackMs: 500

@@ -29,6 +29,8 @@ const CALM_MS = 500;
 const ACK_MS = 500;
 /** As short as it may be: what is told again stands in the stream again, and can be compared. */
 const FORGETFUL_MS = ACK_MS;
+/** So that there are snapshots, and what waits for the bus is in them. */
+const SMALL_JOURNAL = 'journal: { segmentBytes: 1Mi, snapshotAfterBytes: 1Mi, reserveBytes: 1Mi }';
 const SIDECAR = { user: 'sidecar', password: 'first' };
 
 export const SCENARIOS = {
@@ -115,7 +117,11 @@ export const SCENARIOS = {
 
   crashes: {
     what: 'a sidecar that is killed while the bus comes and goes',
-    surroundings: () => ({ deaths: true, duplicateWindowMs: FORGETFUL_MS }),
+    surroundings: () => ({
+      deaths: true,
+      duplicateWindowMs: FORGETFUL_MS,
+      moreConfiguration: SMALL_JOURNAL,
+    }),
     async play(campaign, { spanMs }) {
       let isOver = false;
       const bus = forSpan(spanMs, async () => {
