@@ -3,6 +3,7 @@
  * hangs. Nothing else in the house knows more than its neighbours.
  */
 import { randomBytes } from 'node:crypto';
+import { BootTree } from './boot-tree.ts';
 import { admissionFor, journalSignal, ledgerSignals } from './admitting.ts';
 import type { Config, LedgerConfig } from './config/config.ts';
 import { worstCase } from './config/derive.ts';
@@ -14,17 +15,16 @@ import { NAMESPACE_NAME } from './core/namespaces.ts';
 import { Engine } from './engine/engine.ts';
 import { Feed } from './engine/feed.ts';
 import { IdempotencyMemory } from './engine/idempotency.ts';
+import { LateService } from './engine/late-service.ts';
 import { recover } from './engine/recovery.ts';
 import { releaseOnDrain } from './engine/drain.ts';
-import type { FeedFact, IdempotencyRequest, Outcome, Service } from './engine/service.ts';
+import type { FeedFact } from './engine/service.ts';
 import { Snapshotter } from './engine/snapshotter.ts';
 import { systemClocks, Timeline } from './engine/timeline.ts';
-import { reject } from './errors.ts';
 import { type CloudEvent, cloudEvent } from './events/cloud-event.ts';
 import { Outbox } from './events/outbox.ts';
 import { createHttpServer } from './http/server.ts';
 import { openJournal } from './journal/open-journal.ts';
-import type { Command } from './core/command.ts';
 import type { Core } from './core/core.ts';
 import type { Ledger } from './ledger/ledger.ts';
 import { openBus } from './open-bus.ts';
@@ -60,31 +60,6 @@ export interface SidecarParts {
 const DRAIN_LEAST_MS = 500;
 /** How often a long recovery says how far it is. */
 const PROGRESS_MS = 1000;
-
-/** Answers `recovering` until the engine is there. */
-class LateService implements Service {
-  inner: Service | undefined;
-
-  submit<C extends Command>(
-    command: C,
-    respond: (outcome: Outcome<C>, replayed: boolean) => void,
-    idempotency?: IdempotencyRequest,
-  ): void {
-    if (this.inner === undefined) {
-      respond(reject('recovering', 'Cannot serve yet: the journal is being read back'), false);
-      return;
-    }
-    this.inner.submit(command, respond, idempotency);
-  }
-
-  now(): number {
-    return this.inner?.now() ?? 0;
-  }
-
-  toWallMs(instant: number): number {
-    return this.inner?.toWallMs(instant) ?? instant;
-  }
-}
 
 export async function startSidecar(parts: SidecarParts): Promise<Sidecar> {
   const { config, log } = parts;
@@ -328,45 +303,4 @@ function eventsOf(config: Config): (fact: FeedFact) => CloudEvent | undefined {
       { name: config.name, actor, stream: 'feed', sequence },
       contracts.get(fact.namespace) ?? template,
     );
-}
-
-/** What has been started, how long it took, and how to take it back. */
-class BootTree {
-  readonly #log: Log;
-  readonly #undo: { readonly part: string; readonly action: () => unknown }[] = [];
-  readonly #marks: Record<string, number> = {};
-  #since = performance.now();
-
-  constructor(log: Log) {
-    this.#log = log;
-  }
-
-  mark(part: string): void {
-    const now = performance.now();
-    this.#marks[part] = Math.round(now - this.#since);
-    this.#since = now;
-  }
-
-  tell(): void {
-    this.#log.debug({ partsMs: this.#marks }, 'boot');
-  }
-
-  undo(part: string, action: () => unknown): void {
-    this.#undo.push({ part, action });
-  }
-
-  forget(part: string): void {
-    const index = this.#undo.findIndex((entry) => entry.part === part);
-    if (index >= 0) this.#undo.splice(index, 1);
-  }
-
-  async unwind(): Promise<void> {
-    for (const { part, action } of this.#undo.reverse()) {
-      try {
-        await action();
-      } catch (error) {
-        this.#log.warn({ part, error: (error as Error).message }, 'could not close a part');
-      }
-    }
-  }
 }

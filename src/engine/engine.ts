@@ -25,6 +25,7 @@ import { eventDemand } from './outbox-room.ts';
 import {
   acknowledgedRecord, answerRecord, FACT_RECORD, RESTATED_RECORD, runRecord, writeHeader,
 } from './records.ts';
+import { Queue } from './queue.ts';
 import type { IdempotencyRequest, Outcome, Service } from './service.ts';
 import { Ticker } from './ticker.ts';
 import type { Timeline } from './timeline.ts';
@@ -538,29 +539,4 @@ function needsRoom(command: Command): boolean {
 function isTemporary(code: keyof typeof ERRORS): boolean {
   const { status } = ERRORS[code];
   return status >= 500 || status === 429;
-}
-
-/** First in, first out, without moving the rest at every step. */
-class Queue<T> {
-  #items: T[] = [];
-  #from = 0;
-
-  push(item: T): void {
-    this.#items.push(item);
-  }
-
-  peek(): T | undefined {
-    return this.#items[this.#from];
-  }
-
-  shift(): void {
-    this.#items[this.#from++] = undefined as T;
-    if (this.#from === this.#items.length) {
-      this.#items = [];
-      this.#from = 0;
-    } else if (this.#from > 1024 && this.#from * 2 > this.#items.length) {
-      this.#items = this.#items.slice(this.#from);
-      this.#from = 0;
-    }
-  }
 }
