@@ -47,6 +47,13 @@ export class Outbox {
   readonly limits: OutboxLimits;
   /** The last run that said that it is over. */
   #closed: string | undefined;
+  /**
+   * What earlier runs left beyond what commands may fill: the journal is told now and then how far
+   * the bus has come, so more can be pending after a crash than before it. Whatever cannot be
+   * refused (that a run is over, first of all) has its margin on top.
+   */
+  #inheritedEvents = 0;
+  #inheritedBytes = 0;
 
   constructor({ limits, now, onSettled }: OutboxParts) {
     this.limits = limits;
@@ -65,7 +72,9 @@ export class Outbox {
   append(stream: number, fact: OutboxFact): number {
     if (stream === ENDINGS_STREAM) return this.endings.append(fact);
     const { events, eventBytes } = this.limits;
-    const full = this.events.pending >= events || this.events.pendingBytes >= eventBytes;
+    const full =
+      this.events.pending >= events + this.#inheritedEvents ||
+      this.events.pendingBytes >= eventBytes + this.#inheritedBytes;
     return full ? this.events.drop() : this.events.append(fact);
   }
 
@@ -101,6 +110,10 @@ export class Outbox {
   beginRun(actor: string): void {
     this.endings.beginRun(actor);
     this.events.beginRun(actor);
+    const { events, eventBytes } = this.limits;
+    const { pending, pendingBytes } = this.events;
+    this.#inheritedEvents = Math.max(0, pending - events * (1 - MARGIN));
+    this.#inheritedBytes = Math.max(0, pendingBytes - eventBytes * (1 - MARGIN));
   }
 
   /** The run's last numbers. */
