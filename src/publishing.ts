@@ -78,11 +78,6 @@ export class Publishing {
     ];
   }
 
-  /** Until the events that wait are gone; undefined where they do not move. */
-  eventsDrainMs(): number | undefined {
-    return this.#drainMs('events');
-  }
-
   /** Until a stream's backlog is gone at the rate of late; undefined: it does not move. */
   #drainMs(stream: StreamName): number | undefined {
     // What it did before it stood still says nothing about when it goes on.

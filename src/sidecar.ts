@@ -136,7 +136,7 @@ export async function startSidecar(parts: SidecarParts): Promise<Sidecar> {
     let publishing: Publishing | undefined;
     const engine = new Engine({
       core, journal, feed, timeline, idempotency,
-      ...(outbox === undefined ? {} : { outbox, outboxDrainMs: () => publishing?.eventsDrainMs() }),
+      ...(outbox === undefined ? {} : { outbox }),
       contracts: config.namespaces,
       defaultDurability:
         config.namespaces.find(({ name }) => name === 'default')?.durability ?? 'journal',

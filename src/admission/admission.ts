@@ -175,12 +175,12 @@ export class Admission {
     return { ...refusal, retryAfterMs: Math.max(refusal.retryAfterMs, waitMs) };
   }
 
-  /** When to come back after an error that does not say so itself. */
-  retryAfterMs(code: ErrorCode): number {
-    if (code === 'under-pressure') return retryAfterMs(CROWD_MS, this.#random);
-    const source = SOURCE_OF[code];
-    const full = source === undefined ? undefined : this.#fullestOf(source);
-    return retryAfterMs(full?.signal.drainMs?.(), this.#random);
+  /** When to come back after an error that does not say so itself; `full`: what it says is full. */
+  retryAfterMs(code: ErrorCode, full?: PressureSource): number {
+    if (code === 'under-pressure' && full === undefined) return retryAfterMs(CROWD_MS, this.#random);
+    const source = full ?? SOURCE_OF[code];
+    const gauge = source === undefined ? undefined : this.#fullestOf(source);
+    return retryAfterMs(gauge?.signal.drainMs?.(), this.#random);
   }
 
   #fullestOf(source: PressureSource): Gauge | undefined {

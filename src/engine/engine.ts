@@ -38,8 +38,6 @@ export interface EngineParts {
   readonly idempotency: IdempotencyMemory;
   /** Absent without a bus. */
   readonly outbox?: Outbox;
-  /** Milliseconds until a full outbox has room again, as far as that can be told. */
-  readonly outboxDrainMs?: () => number | undefined;
   /** For the durability of namespaces that come into being as copies of `default`. */
   readonly defaultDurability: Durability;
   readonly contracts: readonly NamespaceContract[];
@@ -77,7 +75,6 @@ export class Engine implements Service {
   readonly #timeline: Timeline;
   readonly #idempotency: IdempotencyMemory;
   readonly #outbox: Outbox | undefined;
-  readonly #outboxDrainMs: () => number | undefined;
   readonly #durability = new Map<string, Durability>();
   readonly #defaultDurability: Durability;
   readonly #someFsync: boolean;
@@ -104,7 +101,6 @@ export class Engine implements Service {
     this.#timeline = parts.timeline;
     this.#idempotency = parts.idempotency;
     this.#outbox = parts.outbox;
-    this.#outboxDrainMs = parts.outboxDrainMs ?? (() => undefined);
     this.#defaultDurability = levelOf(parts.defaultDurability);
     this.#afterCommit = parts.afterCommit;
     this.#onFatal = parts.onFatal;
@@ -314,12 +310,11 @@ export class Engine implements Service {
   #outboxRefusal(outbox: Outbox, command: Command): Outcome | undefined {
     const { events, bytes } = eventDemand(this.#core.state, command);
     if (events === 0 || outbox.hasRoom(events, bytes)) return undefined;
-    const retryAfterMs = this.#outboxDrainMs();
-    const refused = reject(
+    // When to come back is the edge's to say, which knows what it tells the others.
+    return reject(
       'under-pressure', 'Cannot take new state: the bus has not taken the events there are',
       { source: 'outbox' },
     );
-    return retryAfterMs === undefined ? refused : { ...refused, retryAfterMs };
   }
 
   /** Facts of the step just taken are handed on, and the end of the turn will see to them. */

@@ -5,6 +5,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { LoadRefusal } from '../admission/admission.ts';
 import type { RequestClass } from '../admission/classes.ts';
+import type { PressureSource } from '../admission/signals.ts';
 import type { Command, ReplyOf } from '../core/command.ts';
 import { isRefusal } from '../core/refusal.ts';
 import { parseTraceparent } from '../core/trace.ts';
@@ -164,7 +165,8 @@ export class Exchange {
   /** `headers` beside those every problem has. */
   refuse(rejection: Rejection, headers: readonly string[] = []): void {
     const { admission } = this.edge;
-    const problem = problemOf(rejection, (code) => admission.retryAfterMs(code));
+    const full = rejection.members?.['source'] as PressureSource | undefined;
+    const problem = problemOf(rejection, (code) => admission.retryAfterMs(code, full));
     const body = Buffer.from(JSON.stringify(problem));
     const all = [...problemHeaders(problem), ...headers];
     if (saysWhen(problem)) {

@@ -194,6 +194,8 @@ describe('when to come back', () => {
       return one.admission.retryAfterMs(code);
     });
     expect(times).toEqual([2_000, 6_000, 6_000, 8_000, 1_000, 100]);
+    one.scheduler.chances.push(0.5);
+    expect(one.admission.retryAfterMs('under-pressure', 'outbox')).toBe(3_000);
   });
 });
 

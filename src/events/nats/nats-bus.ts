@@ -19,6 +19,9 @@ import { Outstanding } from './outstanding.ts';
 import { AcknowledgedSending, FlushedSending, type Sending } from './sending.ts';
 import { prepareStreams } from './streams.ts';
 
+/** After it a server has removed the files of a stream it has forgotten. */
+const DELETED_MS = 500;
+
 /** What belongs to one connection. */
 interface Session {
   readonly connection: NatsConnection;
@@ -77,10 +80,21 @@ export class NatsBus implements Bus {
     // A connection that is lost meanwhile leaves a request of the client without an answer.
     const late = (): Error => new Error('Cannot prepare the streams: no answer in time');
     const streams = await withDeadline(
-      prepareStreams(session.connection, this.#options), ackMs * 4, this.#scheduler, late,
+      prepareStreams(session.connection, this.#options, this.#pauseForDeleted()),
+      ackMs * 4, this.#scheduler, late,
     );
     this.#streams = streams;
     return streams;
+  }
+
+  /**
+   * A server forgets a stream before it has removed its files (2.9.10, by a few milliseconds for each
+   * megabyte): one that is created meanwhile loses its own with them, and takes nothing ever after,
+   * or, worse, acknowledges what it does not keep.
+   */
+  #pauseForDeleted(): (() => Promise<void>) | undefined {
+    if (this.#streams === undefined) return undefined;
+    return () => new Promise((resolve) => void this.#scheduler.after(DELETED_MS, resolve));
   }
 
   status(): object {

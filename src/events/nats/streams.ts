@@ -28,9 +28,12 @@ const NAME_IN_USE = 10_058;
 /** The first release with direct reads, which consumers re-list by. */
 const SERVER_MIN = [2, 9] as const;
 
-/** Creates what is absent. @throws Error with a sentence */
+/**
+ * Creates what is absent. `pause`: waited for before a stream is created that was there before.
+ * @throws Error with a sentence
+ */
 export async function prepareStreams(
-  connection: NatsConnection, options: NatsBusOptions,
+  connection: NatsConnection, options: NatsBusOptions, pause?: () => Promise<void>,
 ): Promise<Readonly<Record<StreamName, StreamState>>> {
   checkVersion(connection);
   // Its own look at the account would need one permission more.
@@ -40,7 +43,7 @@ export async function prepareStreams(
   for (const stream of STREAMS) {
     const name = STREAM_NAMES[stream];
     try {
-      const state = await prepareStream(manager, stream, options);
+      const state = await prepareStream(manager, stream, options, pause);
       states[stream] = { ...state, differences: [...state.differences, ...small] };
     } catch (cause) {
       throw new Error(`Cannot prepare the stream ${name}: ${reasonOf(cause)}`, { cause });
@@ -67,9 +70,14 @@ function smallPayload({ info }: NatsConnection, { payloadBytes }: NatsBusOptions
 
 async function prepareStream(
   manager: JetStreamManager, stream: StreamName, options: NatsBusOptions,
+  pause: (() => Promise<void>) | undefined,
 ): Promise<StreamState> {
   const wanted = configOf(stream, options[stream], options.replicas);
-  const found = await infoOf(manager, wanted.name);
+  let found = await infoOf(manager, wanted.name);
+  if (found === undefined && pause !== undefined) {
+    await pause();
+    found = await infoOf(manager, wanted.name);
+  }
   if (found !== undefined) return stateOf(found, wanted);
   try {
     return stateOf(await manager.streams.add(wanted), wanted);
