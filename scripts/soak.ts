@@ -21,6 +21,7 @@ const { values } = parseArgs({
     leases: { type: 'string', default: '100000' },
     /** Endings, and as many other events, that may wait for the bus. */
     room: { type: 'string', default: '50000' },
+    help: { type: 'boolean', default: false },
   },
 });
 const minutes = Number(values.minutes);
@@ -31,13 +32,13 @@ const room = Number(values.room);
 const { scenario: wanted } = values;
 const names = Object.keys(SCENARIOS).filter((name) => wanted === 'all' || wanted === name);
 const whole = [seed, neighbours, leases, room].every((n) => Number.isSafeInteger(n) && n >= 0);
-if (!whole || !(minutes > 0) || names.length === 0) {
+if (values.help || !whole || !(minutes > 0) || names.length === 0) {
   process.stderr.write(
     'Usage: npm run soak -- [--scenario NAME] [--minutes M] [--seed N] [--neighbours N]\n' +
       '                       [--leases N] [--room N]\n' +
       `Scenarios: ${Object.keys(SCENARIOS).join(', ')}\n`,
   );
-  process.exit(2);
+  process.exit(values.help ? 0 : 2);
 }
 
 const COMPLAINTS_SHOWN = 40;

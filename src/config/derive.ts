@@ -139,7 +139,12 @@ export function worstCase(config: Bounding, costs: SlotCosts): WorstCase {
     line('feed', limits.feed.bytes, 1),
     // Where each fact begins, how long it is and when it happened.
     line('index of the feed', limits.feed.facts, 28),
-    line('request bodies in flight', limits.inFlightBodyBytes, 1),
+    // Renewals have a sixteenth of their own, one body at least (http/gate.ts).
+    line(
+      'request bodies in flight',
+      limits.inFlightBodyBytes + Math.max(limits.bodyBytes, limits.inFlightBodyBytes / 16),
+      1,
+    ),
     // Socket, parser and HTTP objects, and a response in the making.
     line('connections', limits.connections, 16 * KIBIBYTE),
     // What may wait in a watcher's socket before it is left to fall behind.

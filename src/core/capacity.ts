@@ -28,6 +28,8 @@ export interface Demand {
   readonly endings?: number;
   /** What its endings, now and one day, will carry beside the namespace: names of key and lease. */
   readonly names?: number;
+  /** By how much an ending grows that has its room already: a longer content type. */
+  readonly growth?: number;
 }
 
 type Resource = 'leases' | 'entries' | 'bytes' | 'outbox';
@@ -71,9 +73,11 @@ function ceiling(limit: number, namespace: Namespace): number {
 function hasRoomToEnd(state: State, namespace: Namespace, demand: Demand): boolean {
   const added = Math.max(0, demand.leases) + Math.max(0, demand.entries);
   const endings = added + (demand.endings ?? 0);
-  if (endings === 0) return true;
+  const growth = Math.max(0, demand.growth ?? 0);
+  if (endings === 0 && growth === 0) return true;
   const living = state.explicitLeases + state.entries.slots.used - state.copies;
-  return state.owed!.hasRoom(living, endings, endings * entryReserve(namespace, demand.names ?? 0));
+  const bytes = endings * entryReserve(namespace, demand.names ?? 0) + growth;
+  return state.owed!.hasRoom(endings === 0 ? 0 : living, endings, bytes);
 }
 
 /**

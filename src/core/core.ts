@@ -17,7 +17,7 @@ import { LIVE } from './lease-table.ts';
 import { PERHAPS_SEEN } from './ledger-columns.ts';
 import { listEntries, listLeases } from './listing.ts';
 import type { Refusal } from './refusal.ts';
-import { restoreFact } from './restore.ts';
+import { namespaceOf, restoreFact } from './restore.ts';
 import { State } from './state.ts';
 
 export interface CoreUsage {
@@ -127,19 +127,23 @@ export class Core {
 
   /**
    * Writes one fact for each lease renewed since the last call. Call it before a group closes.
-   * Without `room` for them on their way to the bus, only that they were renewed is kept; see
-   * `retellRenewals`.
+   * Beyond the `room` there is for them on their way to the bus, only that they were renewed is kept;
+   * see `retellRenewals`.
    */
-  tellRenewals(room = true): void {
+  tellRenewals(room = Number.POSITIVE_INFINITY): void {
     const { state } = this;
     state.facts.acting = undefined;
+    let left = room;
     for (const lease of state.renewed) {
       // Ended since: its ending says more.
       if (state.leases.state[lease] !== LIVE || state.leases.renewalPending[lease] === 0) continue;
       state.leases.renewalPending[lease] = 0;
-      if (room) state.heldRenewals.delete(lease);
-      else if (!state.leases.isImplicit(lease)) state.heldRenewals.add(lease);
-      state.facts.leaseRenewed(state.namespaceOfLease(lease), lease, room);
+      const namespace = state.namespaceOfLease(lease);
+      const isTold = state.facts.tellsRenewal(namespace, lease);
+      if (isTold && left > 0) state.heldRenewals.delete(lease);
+      else if (isTold) state.heldRenewals.add(lease);
+      state.facts.leaseRenewed(namespace, lease, left > 0);
+      if (isTold) left--;
     }
     state.renewed.length = 0;
   }
@@ -165,8 +169,7 @@ export class Core {
 
   /** An ending that an earlier run told is still to be acknowledged. */
   oweEnding(namespace: string, ofLease: boolean, bytes: number): void {
-    const found = this.state.namespaces.find(namespace);
-    if (found !== undefined) this.state.owed?.add(found, ofLease, bytes);
+    this.state.owed?.add(namespaceOf(this.state, namespace), ofLease, bytes);
   }
 
   tellPressure(now: number, pressure: PressureReading): void {

@@ -298,6 +298,11 @@ export class FactWriter extends CborWriter {
     this.#finish(namespace, adopted ? TOLD_ADOPTED : TOLD_GRANTED);
   }
 
+  /** Whether the bus is told of renewals of this lease. */
+  tellsRenewal(namespace: Namespace, lease: number): boolean {
+    return (namespace.told & TOLD_RENEWED) !== 0 && !this.#leases.isImplicit(lease);
+  }
+
   /** `told`: the bus has room for it; otherwise a later one is told. */
   leaseRenewed(namespace: Namespace, lease: number, told = true): void {
     const leases = this.#leases;

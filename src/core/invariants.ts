@@ -218,6 +218,7 @@ function checkOwed(state: State): void {
   must(reserved === owed.reservedBytes, 'the room for endings is miscounted');
   must(explicit === state.explicitLeases, 'explicit leases are miscounted');
   must(owed.pending === owed.leases + owed.entries, 'endings owed are miscounted');
+  must(owed.leases >= 0 && owed.entries >= 0 && owed.pendingBytes >= 0, 'less than nothing is owed');
   const namespaces = state.namespaces.all();
   const leasesOwed = namespaces.reduce((sum, { owedLeases }) => sum + owedLeases, 0);
   const entriesOwed = namespaces.reduce((sum, { owedEntries }) => sum + owedEntries, 0);

@@ -224,6 +224,13 @@ export class LeaseRows extends Tables {
     this.renewed.push(lease);
   }
 
+  /** Whether the endings of the lease and of all under it have room for another holder's name. */
+  canEndUnder(lease: number, holder: string): boolean {
+    if (this.owed === undefined) return true;
+    const longer = this.leases.holderGrowth(lease, holder);
+    return longer <= 0 || this.owed.hasRoom(0, 0, (1 + this.leases.entryCount[lease]!) * longer);
+  }
+
   /** false: no room for the new holder's name; nothing changed. */
   transferLease(lease: number, holder: string): boolean {
     const { leases } = this;

@@ -168,6 +168,14 @@ export class LeaseTable {
     return this.#traces.subarray(slot * TRACE_BYTES, (slot + 1) * TRACE_BYTES);
   }
 
+  /** How many bytes longer `holder` is than the lease's own. */
+  holderGrowth(slot: number, holder: string): number {
+    const ref = this.detail[slot]!;
+    const chunk = this.slab.chunkOf(ref);
+    const at = this.slab.offsetOf(ref);
+    return encoder.encode(holder).length - (chunk[at + 2]! | (chunk[at + 3]! << 8));
+  }
+
   /** The bytes of its id and holder; 0 for an implicit one. */
   nameBytes(slot: number): number {
     const ref = this.detail[slot]!;

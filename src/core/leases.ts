@@ -5,7 +5,7 @@ import type {
   Done, GetLeaseCommand, GrantCommand, GrantReply, LeaseReply, LeaseView, ReleaseCommand,
   RenewCommand, RenewManyCommand, RenewManyReply, RenewReply, TransferCommand,
 } from './command.ts';
-import { roomForLease } from './capacity.ts';
+import { capacityRefusal, roomForLease } from './capacity.ts';
 import { endLease, settleLease } from './endings.ts';
 import { END_REASONS } from './fact-codec.ts';
 import { explicitId, LIVE } from './lease-table.ts';
@@ -284,6 +284,9 @@ export function transfer(state: State, command: TransferCommand): LeaseReply | R
   }
   const previousHolder = state.leases.holder(lease);
   if (previousHolder === command.holder) return { lease: leaseView(state, lease) };
+  if (!state.canEndUnder(lease, command.holder)) {
+    return capacityRefusal(state.namespaceOfLease(lease), 'outbox');
+  }
   if (!state.transferLease(lease, command.holder)) {
     return refuse(
       'capacity', `Cannot transfer lease "${command.id}": the memory for leases is used up`,

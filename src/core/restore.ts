@@ -68,7 +68,8 @@ export function restoreFact(state: State, fact: Fact | Restated): void {
   }
 }
 
-function namespaceOf(state: State, name: string): Namespace {
+/** The namespace, brought into being where a journal names it. */
+export function namespaceOf(state: State, name: string): Namespace {
   const known = state.namespaces.obtain(name);
   if (known !== undefined) {
     state.namespaces.adopt(known);

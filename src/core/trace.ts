@@ -5,12 +5,15 @@
 export const TRACE_BYTES = 25;
 
 const TRACEPARENT = /^[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(?:-.*)?$/;
+const TEXT_LENGTH = 55;
 const ALL_ZERO = /^0+$/;
 
 /** undefined: not a valid `traceparent` header; the version `ff` and ids of zeros are not. */
 export function parseTraceparent(header: string): Uint8Array | undefined {
   const parts = TRACEPARENT.exec(header);
   if (parts === null || header.startsWith('ff')) return undefined;
+  // Only a later version may go on.
+  if (header.startsWith('00') && header.length > TEXT_LENGTH) return undefined;
   const [, trace, span, flags] = parts as unknown as [string, string, string, string];
   if (ALL_ZERO.test(trace) || ALL_ZERO.test(span)) return undefined;
   const hex = trace + span + flags;

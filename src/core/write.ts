@@ -322,7 +322,8 @@ function demandOf(
   names: number,
 ): Demand {
   const { entries, leases } = state;
-  let freedBytes = survivor === 0 ? 0 : entries.chargedBytes(entries.cell[survivor]!);
+  const cell = survivor === 0 ? 0 : entries.cell[survivor]!;
+  let freedBytes = survivor === 0 ? 0 : entries.chargedBytes(cell);
   let freedLeases = 0;
   for (const row of superseded) {
     freedBytes += entries.chargedBytes(entries.cell[row]!);
@@ -335,6 +336,7 @@ function demandOf(
     bytes: bytes - freedBytes,
     // A run that gives way to this one is told, and its row goes on.
     endings: survivor === 0 ? superseded.length : 0,
+    growth: survivor === 0 ? 0 : names - entries.nameBytes(cell),
     names: names + (target.lease === 0 ? IMPLICIT_ID_BYTES : leases.nameBytes(target.lease)),
   };
 }

@@ -92,6 +92,8 @@ export class Engine implements Service {
   /** Position of the last group that holds anything. */
   #lastPosition = 0;
   #draining = false;
+  /** The bus was told that this run is over. */
+  #closed = false;
   #stopped = false;
 
   constructor(parts: EngineParts) {
@@ -140,10 +142,16 @@ export class Engine implements Service {
     if (before !== undefined) this.#distribute();
   }
 
-  /** Tells the bus that this run is over; nothing may follow. */
+  /**
+   * Tells the bus that this run is over. Nothing follows: time stands still from here on, and what
+   * falls due is the next run's to end.
+   */
   closeSource(): void {
     const outbox = this.#outbox;
     if (outbox === undefined || this.#stopped) return;
+    this.#ticker.stop();
+    this.#flush();
+    this.#closed = true;
     const { endings, events } = outbox.last;
     // Itself included.
     this.#attempt(() =>
@@ -153,7 +161,7 @@ export class Engine implements Service {
   }
 
   tellPressure(reading: PressureReading): void {
-    if (this.#stopped) return;
+    if (this.#stopped || this.#closed) return;
     this.#attempt(() => this.#core.tellPressure(this.now(), reading));
   }
 
@@ -340,7 +348,7 @@ export class Engine implements Service {
       const stream = outbox === undefined ? 0 : facts.streams[index]!;
       const told = stream === 0 ? 0 : this.#post(outbox!, stream, index);
       if (facts.journalled[index]!) {
-        writeHeader(bytes, start, FACT_RECORD, sequence, stream, told);
+        writeHeader(bytes, start, FACT_RECORD, sequence, told === 0 ? 0 : stream, told);
         this.#lastPosition = this.#journal.append(bytes, start, end);
       }
       if (whole) sequence++;
@@ -349,7 +357,7 @@ export class Engine implements Service {
     return count > 0;
   }
 
-  /** Puts a fact into the outbox; its number there. */
+  /** Puts a fact into the outbox; its number there, 0 where it found no room. */
   #post(outbox: Outbox, stream: number, index: number): number {
     const { facts } = this.#core;
     return outbox.append(stream, {
@@ -433,10 +441,11 @@ export class Engine implements Service {
     if (this.#stopped) return;
     const { renewed, heldRenewals } = this.#core.state;
     if (renewed.length > 0 || heldRenewals.size > 0) {
-      const room = this.#outbox?.tellsRenewals ?? true;
       this.#core.state.enter(this.now());
-      if (renewed.length > 0) this.#core.tellRenewals(room);
-      if (heldRenewals.size > 0 && room) this.#core.retellRenewals(RETOLD_PER_TURN);
+      if (renewed.length > 0) this.#core.tellRenewals(this.#renewalRoom());
+      this.#handOn();
+      const room = Math.min(RETOLD_PER_TURN, this.#renewalRoom());
+      if (heldRenewals.size > 0 && room > 0) this.#core.retellRenewals(room);
       this.#handOn();
     }
     const now = this.now();
@@ -466,6 +475,12 @@ export class Engine implements Service {
     this.#afterCommit();
     this.#ticker.arm();
   };
+
+  /** How many renewals may go to the bus now. */
+  #renewalRoom(): number {
+    if (this.#outbox === undefined) return Number.POSITIVE_INFINITY;
+    return this.#closed ? 0 : this.#outbox.renewalRoom;
+  }
 
   /** A watermark moved: let go what it covers. */
   #advance(): void {

@@ -242,11 +242,11 @@ export class OutboxLog implements OutboxStream {
       if (this.#kept === mark.index) this.#marks.shift();
     }
     while (this.#chunks.length > 0 && this.#isOver(this.#chunks[0]!)) this.#chunks.shift();
-    while (this.#stretches.length > 1 && this.#stretches[1]!.firstIndex <= this.#kept) {
-      // The position of what is acknowledged is told by its run.
-      if (this.#stretches[1]!.firstIndex >= this.#first) break;
-      this.#stretches.shift();
-    }
+    // The position of what is acknowledged is told by its run, so that one stays.
+    const gone = this.#stretches.findIndex(
+      (_, number) => !this.#isBehind(this.#stretches[number + 1]),
+    );
+    if (gone > 0) this.#stretches.splice(0, gone);
   }
 
   /* ---- recovery and snapshots ---------------------------------------------------------- */
@@ -272,11 +272,13 @@ export class OutboxLog implements OutboxStream {
   restoreAcknowledged(actor: string, sequence: number, at: number, seen: SeenStream | undefined): void {
     if (seen !== undefined) this.#lastSeen = seen;
     let index = this.#first;
-    for (let number = 0; number < this.#stretches.length; number++) {
+    // The last that begins no later: from the back, since little is told after what is acknowledged.
+    for (let number = this.#stretches.length - 1; number >= 0; number--) {
       const stretch = this.#stretches[number]!;
-      if (stretch.actor !== actor) continue;
+      if (stretch.actor !== actor || stretch.firstSequence > sequence + 1) continue;
       const end = this.#stretches[number + 1]?.firstIndex ?? this.#head;
       index = Math.max(index, Math.min(end, stretch.firstIndex + (sequence + 1 - stretch.firstSequence)));
+      break;
     }
     if (index <= this.#first) return;
     for (let each = this.#first; each < index; each++) {
@@ -310,6 +312,10 @@ export class OutboxLog implements OutboxStream {
 
   /* ---- inside -------------------------------------------------------------------------- */
 
+  #isBehind(next: Stretch | undefined): boolean {
+    return next !== undefined && next.firstIndex <= this.#kept && next.firstIndex < this.#first;
+  }
+
   #mark(index: number, at: number): void {
     const last = this.#marks.at(-1);
     if (last === undefined || at - last.since >= MARK_MS) {
@@ -332,12 +338,15 @@ export class OutboxLog implements OutboxStream {
   }
 
   #stretchOf(index: number): Stretch | undefined {
-    let found: Stretch | undefined;
-    for (const stretch of this.#stretches) {
-      if (stretch.firstIndex > index) break;
-      found = stretch;
+    const stretches = this.#stretches;
+    let low = 0;
+    let high = stretches.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (stretches[middle]!.firstIndex <= index) low = middle + 1;
+      else high = middle;
     }
-    return found;
+    return stretches[low - 1];
   }
 
   #chunkFor(length: number): Chunk {

@@ -32,6 +32,8 @@ export interface OutboxParts {
 const MARGIN = 1 / 16;
 /** Beyond it renewals are told by the last of their lease, when there is room again. */
 const RENEWALS_UP_TO = 1 / 2;
+/** What one may weigh, its names included. */
+const RENEWAL_BYTES = 512;
 
 /** Everything of a stream up to a number of a run is with the bus. */
 export interface OutboxPosition {
@@ -68,14 +70,16 @@ export class Outbox {
     return number === ENDINGS_STREAM ? this.endings : this.events;
   }
 
-  /** Takes a fact into a stream (core/told.ts) and answers its number there. */
+  /** Takes a fact into a stream (core/told.ts) and answers its number there; 0: it was dropped. */
   append(stream: number, fact: OutboxFact): number {
     if (stream === ENDINGS_STREAM) return this.endings.append(fact);
     const { events, eventBytes } = this.limits;
     const full =
       this.events.pending >= events + this.#inheritedEvents ||
       this.events.pendingBytes >= eventBytes + this.#inheritedBytes;
-    return full ? this.events.drop() : this.events.append(fact);
+    if (!full) return this.events.append(fact);
+    this.events.drop();
+    return 0;
   }
 
   /** Whether commands may add so many events of so many bytes. */
@@ -87,13 +91,12 @@ export class Outbox {
     );
   }
 
-  /** Whether renewals are told one by one. */
-  get tellsRenewals(): boolean {
+  /** How many renewals are told one by one; beyond them the last of each lease is, later. */
+  get renewalRoom(): number {
     const { events, eventBytes } = this.limits;
-    return (
-      this.events.pending < events * RENEWALS_UP_TO &&
-      this.events.pendingBytes < eventBytes * RENEWALS_UP_TO
-    );
+    const room = events * RENEWALS_UP_TO - this.events.pending;
+    const bytes = eventBytes * RENEWALS_UP_TO - this.events.pendingBytes;
+    return Math.max(0, Math.floor(Math.min(room, bytes / RENEWAL_BYTES)));
   }
 
   /** How full it is: 1 when a stream takes nothing more that could be refused. */

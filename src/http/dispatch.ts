@@ -227,14 +227,15 @@ export class Dispatch {
     const unfit = fitBody(exchange, route);
     if (unfit !== undefined) return exchange.refuse(unfit);
     let over = false;
+    const budget = route.class === 'renew' ? this.#edge.renewalBytes : this.#edge.bytes;
     const fail = readBody({
       request,
       response,
       limits: route.body === 'value' ? this.#valueLimits : this.#documentLimits,
-      budget: this.#edge.bytes,
+      budget,
       done: (body, heldBytes) => {
         over = true;
-        exchange.hold(body, heldBytes);
+        exchange.hold(body, heldBytes, budget);
         try {
           this.#perform(exchange, route, target, query);
         } catch (error) {

@@ -21,6 +21,8 @@ export interface Edge {
   readonly log: Log;
   readonly gates: Readonly<Record<RequestClass, Gate>>;
   readonly bytes: ByteBudget;
+  /** For bodies of renewals and releases alone: a flood of values must not refuse them. */
+  readonly renewalBytes: ByteBudget;
   readonly watchers: Watchers;
   /** true once the server lets its connections go: every answer is the last on its connection. */
   draining: boolean;

@@ -14,7 +14,7 @@ import { reject, type Rejection } from '../errors.ts';
 import type { Connection } from './connections.ts';
 import { encodeDocument, type Format, mediaTypeOf } from './content.ts';
 import type { Edge } from './edge.ts';
-import type { Gate } from './gate.ts';
+import type { ByteBudget, Gate } from './gate.ts';
 import { problemHeaders, problemOf, saysWhen } from './problem.ts';
 import type { Route } from './route.ts';
 
@@ -39,6 +39,7 @@ export class Exchange {
   #gate: Gate | undefined;
   #cursor: string | undefined;
   #heldBytes = 0;
+  #budget: ByteBudget | undefined;
   #answered = false;
   /** The connection ends with this answer. */
   #isLast = false;
@@ -72,7 +73,8 @@ export class Exchange {
   }
 
   /** Takes over bytes of the budget, to be given back when this is answered. */
-  hold(body: Buffer, bytes: number): void {
+  hold(body: Buffer, bytes: number, budget: ByteBudget): void {
+    this.#budget = budget;
     this.body = body;
     this.#heldBytes = bytes;
   }
@@ -237,7 +239,7 @@ export class Exchange {
   #leaveGate(): void {
     this.#gate?.leave();
     this.#gate = undefined;
-    if (this.#heldBytes > 0) this.edge.bytes.give(this.#heldBytes);
+    if (this.#heldBytes > 0) this.#budget?.give(this.#heldBytes);
     this.#heldBytes = 0;
   }
 }

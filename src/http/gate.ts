@@ -23,6 +23,14 @@ export class Gate {
   }
 }
 
+/** A sixteenth on top of what all others may hold, and room for one body at least. */
+export function renewalBodyBytes(limits: {
+  readonly inFlightBodyBytes: number;
+  readonly bodyBytes: number;
+}): number {
+  return Math.max(limits.bodyBytes, Math.floor(limits.inFlightBodyBytes / 16));
+}
+
 export class ByteBudget {
   readonly limitBytes: number;
   #heldBytes = 0;

@@ -12,7 +12,7 @@ import type { FeedPort, Service } from '../engine/service.ts';
 import { Connections, SWEEP_MS } from './connections.ts';
 import { Dispatch } from './dispatch.ts';
 import type { Edge, EventOf } from './edge.ts';
-import { ByteBudget, Gate } from './gate.ts';
+import { ByteBudget, Gate, renewalBodyBytes } from './gate.ts';
 import type { Log } from './log.ts';
 import type { Operations } from './operations.ts';
 import type { HttpOptions } from './options.ts';
@@ -75,6 +75,7 @@ class NodeHttpServer implements HttpServer {
         list: new Gate(requestsInFlight.list),
       },
       bytes: new ByteBudget(options.inFlightBodyBytes),
+      renewalBytes: new ByteBudget(renewalBodyBytes(options)),
       watchers: new Watchers(eventOf, () => service.now(), options.watchers),
       draining: false,
     };

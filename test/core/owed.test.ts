@@ -101,6 +101,25 @@ describe('an ending that the bus has not acknowledged', () => {
     checkInvariants(core);
   });
 
+  it('and of a holder with a longer name needs room that nobody reserved', () => {
+    const core = publishing({ capacity }, { endings: 10, endingBytes: 600 });
+    core.step(grant('a'), START_MS);
+    core.step(put('k', 'v', { lease: 'a' }), START_MS);
+    const holder = 'a-much-longer-name'.repeat(10);
+    expect(core.step({ op: 'transfer', id: 'a', holder }, START_MS)).toMatchObject({
+      refused: 'capacity', members: { resource: 'outbox' },
+    });
+    expect(core.step({ op: 'transfer', id: 'a', holder: 'other' }, START_MS)).toMatchObject({
+      lease: { holder: 'other' },
+    });
+    const contentType = `application/${'x'.repeat(230)}`;
+    expect(core.step({ ...put('k', 'w'), contentType }, START_MS)).toMatchObject({ created: false });
+    expect(core.step({ ...put('j', 'w', { lease: 'a' }), contentType }, START_MS)).toMatchObject({
+      refused: 'capacity',
+    });
+    checkInvariants(core);
+  });
+
   it('lets a namespace evict a while, and then no more', () => {
     const core = publishing({
       capacity: { leases: 100, entries: 8, bytes: 1 << 16, eviction: 'soonestDeadline' },
@@ -152,7 +171,7 @@ describe('what the bus is told', () => {
     streams(core);
     for (const after of [10, 20, 30]) {
       core.step({ op: 'renew', id: 'a' }, START_MS + after);
-      core.tellRenewals(false);
+      core.tellRenewals(0);
     }
     expect(streams(core)).toEqual([
       ['lease.renewed', 0], ['lease.renewed', 0], ['lease.renewed', 0],
@@ -169,7 +188,7 @@ describe('what the bus is told', () => {
     const core = publishing();
     core.step(grant('a'), START_MS);
     core.step({ op: 'renew', id: 'a' }, START_MS);
-    core.tellRenewals(false);
+    core.tellRenewals(0);
     core.step(release('a'), START_MS);
     streams(core);
     core.retellRenewals(10);

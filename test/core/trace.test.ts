@@ -23,6 +23,7 @@ describe('a traceparent', () => {
     ['a span of zeros', `00-${TRACE}-${'0'.repeat(16)}-01`],
     ['upper case', `00-${TRACE.toUpperCase()}-${SPAN}-01`],
     ['too little', `00-${TRACE}-${SPAN}`],
+    ['version 00 that goes on', `00-${TRACE}-${SPAN}-01-more`],
     ['a list', `00-${TRACE}-${SPAN}-01, 00-${TRACE}-${SPAN}-01`],
     ['a line break', `00-${TRACE}-${SPAN}-01\r\nx: y`],
   ])('that is none is not taken: %s', (_what, header) => {

@@ -140,6 +140,71 @@ describe('what goes to the bus', () => {
     expect(JSON.parse(told[0]!.text)).toMatchObject({ data: { renewals: 3 } });
   });
 
+  it('is no more renewals in one turn than there is room for', async () => {
+    const replica = new Replica();
+    const run = await replica.start({ events: 40 });
+    const held = Array.from({ length: 30 }, (_, index) => `l${index}`);
+    for (const id of held.slice(0, 15)) await run.ask(grant(id));
+    run.outbox.events.acknowledge(10);
+    for (const id of held.slice(15)) await run.ask(grant(id));
+    run.outbox.events.acknowledge(20);
+    await run.ask({ op: 'renew-many', ids: held });
+    const told = () => kinds(run.pending('events')).filter((kind) => kind === 'lease.renewed').length;
+    expect([told(), run.outbox.events.dropped]).toEqual([10, 0]);
+    run.outbox.events.acknowledge(run.outbox.events.visible);
+    run.engine.noteAcknowledged();
+    await turn();
+    expect([told(), run.core.state.heldRenewals.size]).toEqual([20, 0]);
+  });
+
+  it('is nothing after a run has said that it is over', async () => {
+    const replica = new Replica();
+    const run = await replica.start();
+    await run.ask(grant('a'));
+    await run.ask(put('k', 'v', { ttlMs: 5 }));
+    run.engine.submit({ op: 'renew', id: 'a' }, () => {});
+    run.engine.closeSource();
+    run.engine.tellPressure({ level: 'high', previous: 'nominal', source: 'loop', fill: 1 });
+    replica.clocks.advance(10);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    const last = run.pending('events').at(-1)!;
+    expect(kinds([last])).toEqual(['source.closed']);
+    const { data, id } = JSON.parse(last.text);
+    expect(data.lastSequences).toEqual({ endings: 0, events: Number(id.split(':')[2]) });
+    replica.crash(run);
+    const next = await replica.start();
+    expect(kinds(next.pending('endings'))).toEqual(['entry.ended']);
+    expect(kinds(next.pending('events'))).not.toContain('pressure.changed');
+  });
+
+  it('comes back from the journal without what was dropped', async () => {
+    const replica = new Replica();
+    const run = await replica.start({ events: 16 });
+    for (let time = 0; time < 40; time++) {
+      run.engine.tellPressure({ level: 'high', previous: 'nominal', source: 'loop', fill: 1 });
+    }
+    await turn();
+    expect(run.outbox.events).toMatchObject({ pending: 16, dropped: 24 });
+    replica.crash(run);
+    const next = await replica.start({ events: 16 });
+    // And that the run before is over.
+    expect(next.outbox.events.pending).toBe(17);
+  });
+
+  it('of a namespace made on demand is owed after a restart too', async () => {
+    const replica = new Replica({}, true);
+    const run = await replica.start();
+    await run.ask({ ...put('k'), namespace: 'made' });
+    await run.ask({ op: 'delete', namespace: 'made', key: 'k' });
+    await run.snapshot();
+    replica.crash(run);
+    const next = await replica.start();
+    expect(next.core.state.owed!.pending).toBe(1);
+    next.outbox.endings.acknowledge(1);
+    expect(next.core.state.owed!.pending).toBe(0);
+    checkInvariants(next.core);
+  });
+
   it('tells of pressure, in the name of nobody', async () => {
     const run = await new Replica().start();
     run.engine.tellPressure({ level: 'high', previous: 'nominal', source: 'outbox', fill: 0.8 });

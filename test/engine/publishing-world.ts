@@ -138,8 +138,11 @@ export class Replica {
   #records: readonly RecoveredRecord[] = [];
   #lastNow: number | undefined;
 
-  constructor(changes: Partial<NamespaceContract> = {}) {
+  readonly #autoCreate: boolean;
+
+  constructor(changes: Partial<NamespaceContract> = {}, autoCreate = false) {
     this.contracts = [contract(changes)];
+    this.#autoCreate = autoCreate;
   }
 
   /** A run dies with what its journal has written; the next one begins with that. */
@@ -164,7 +167,7 @@ export class Replica {
     const lastNowMs = this.#lastNow;
     return {
       coreOptions: {
-        actor, hashSeed: 1, namespaces: this.contracts, autoCreateNamespaces: false, limits,
+        actor, hashSeed: 1, namespaces: this.contracts, autoCreateNamespaces: this.#autoCreate, limits,
       },
       onProgress: () => {},
       source: {

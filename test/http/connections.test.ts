@@ -325,6 +325,19 @@ describe('many', () => {
     }
   });
 
+  test('bodies of renewals have room of their own', async () => {
+    const { ask } = await listening({ options: { inFlightBodyBytes: 10, bodyBytes: 64 } });
+    const value = await ask('PUT', '/v1/entries/default/k', { body: 'x'.repeat(11) });
+    expect(value.status).toBe(503);
+    // More often than there is room at once: it is given back.
+    for (let time = 0; time < 8; time++) {
+      const renewed = await ask('POST', '/v1/leases/none/renew', {
+        body: '{"ttlMs":40000}', headers: { 'Content-Type': 'application/json' },
+      });
+      expect(renewed.status).toBe(404);
+    }
+  });
+
   test('large answers beyond what may be held at once are refused', async () => {
     const { ask } = await listening({ options: { inFlightBodyBytes: 20_000 } });
     for (const key of ['a', 'b']) await ask('PUT', `/v1/entries/default/${key}`, { body: 'x'.repeat(15_000) });
