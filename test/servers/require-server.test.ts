@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { requireNats } from './require-nats.ts';
 import { requireRedis } from './require-redis.ts';
-import type { Machine } from './require-server.ts';
+import { type Machine, thisMachine } from './require-server.ts';
 
 /** A machine with these programs, on which installing works or does not. */
 function machine(programs: readonly string[], isRoot: boolean, installs = true) {
@@ -52,4 +52,16 @@ describe.each([
     for (const { mine } of worlds) await expect(require(mine)).rejects.toThrow(oneLine);
     expect(worlds.slice(0, 2).map(({ ran }) => ran)).toEqual([[], []]);
   });
+});
+
+it('looks where servers are put, too, whatever the PATH says', () => {
+  const path = process.env['PATH'];
+  process.env['PATH'] = '/nowhere';
+  try {
+    // Every Linux has one of them there, and no ordinary user has that on the PATH.
+    const found = ['ldconfig', 'chroot', 'useradd'].map((name) => thisMachine().find(name));
+    expect(found.some((file) => file !== undefined && /\/sbin\//.test(file))).toBe(true);
+  } finally {
+    process.env['PATH'] = path;
+  }
 });

@@ -38,6 +38,9 @@ export function onPath(name: string, path = process.env['PATH'] ?? ''): string |
     });
 }
 
+/** Where Debian puts servers, and what the PATH of an ordinary user leaves out. */
+const SYSTEM = ['/usr/local/sbin', '/usr/sbin', '/sbin'].join(delimiter);
+
 /** What the set-up asks of the machine; tests hand in another machine. */
 export interface Machine {
   find(name: string): string | undefined;
@@ -49,7 +52,7 @@ export interface Machine {
 
 export function thisMachine(): Machine {
   return {
-    find: onPath,
+    find: (name) => onPath(name) ?? onPath(name, SYSTEM),
     isRoot: process.getuid?.() === 0,
     run(command, args) {
       const child = spawn(command, args, {
