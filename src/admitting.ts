@@ -37,7 +37,7 @@ export function admissionFor(config: Config, log: Log, pressed: () => Pressed | 
       const reading = { ...pressure, fill, previous: previous.level };
       log.info(reading, 'pressure');
       const rest = pressed();
-      rest?.core.setStretching(isHigh(pressure));
+      rest?.core.setStretching(stretches(pressure));
       rest?.engine.tellPressure(reading);
     },
   });
@@ -45,7 +45,8 @@ export function admissionFor(config: Config, log: Log, pressed: () => Pressed | 
   return admission;
 }
 
-function isHigh({ level }: Pressure): boolean {
+/** Whether TTLs are stretched at such a level, where namespaces want it. */
+export function stretches({ level }: Pressure): boolean {
   return level === 'high' || level === 'critical';
 }
 

@@ -4,7 +4,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { BootTree } from './boot-tree.ts';
-import { admissionFor, journalSignal, ledgerSignals } from './admitting.ts';
+import { admissionFor, journalSignal, ledgerSignals, stretches } from './admitting.ts';
 import type { Config, LedgerConfig } from './config/config.ts';
 import { worstCase } from './config/derive.ts';
 import type { Flags } from './config/flags.ts';
@@ -154,6 +154,7 @@ export async function startSidecar(parts: SidecarParts): Promise<Sidecar> {
     engine.start();
     operations.running = { core, engine, journal, recovery: summary };
     admission.add([journalSignal(journal)]);
+    core.setStretching(stretches(admission.pressure));
     const scheduler = systemScheduler(timeline);
     let ledger: Ledger | undefined;
     if (config.ledger !== undefined) {
