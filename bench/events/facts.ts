@@ -3,7 +3,8 @@
  * and its ending. 32 B keys, 100 B values, which are not told.
  */
 import { Core } from '../../src/core/core.ts';
-import { decodeFact, RECORD_HEADER_BYTES } from '../../src/core/fact-codec.ts';
+import { RECORD_HEADER_BYTES } from '../../src/core/fact-format.ts';
+import { decodeFact } from '../../src/core/fact-reader.ts';
 import { isRefusal } from '../../src/core/refusal.ts';
 import type { StreamName } from '../../src/events/bus.ts';
 import { type OutboxFact, OutboxLog } from '../../src/events/outbox-log.ts';

@@ -6,7 +6,7 @@ import type { EndReason } from './command.ts';
 import { dotText } from './dot.ts';
 import { contextWithText } from './entry-table.ts';
 import type { Dot } from './fact.ts';
-import { END_REASONS } from './fact-codec.ts';
+import { END_REASONS } from './fact-format.ts';
 import { DRAINING, LIVE } from './lease-table.ts';
 import { CONFIRMED } from './ledger-columns.ts';
 import type { Namespace } from './namespaces.ts';

@@ -1,8 +1,8 @@
 /**
  * Facts: what the core says happened. A fact is written once, as a compact CBOR array, and those
  * bytes serve everybody: the journal stores them, the feed numbers them, watchers and the outbox
- * decode them when they need to. This file names the kinds and their decoded shapes; `fact-codec.ts`
- * writes and reads them.
+ * decode them when they need to. This file names the kinds and their decoded shapes;
+ * `fact-writer.ts` and `fact-reader.ts` are the way there and back.
  *
  * `at` is the instant on the process timeline; `wallMs` the wall clock's at that moment, so an
  * event made from a fact is a pure function of the fact: wall(x) = x + (wallMs − at).

@@ -3,7 +3,7 @@
  * replaying the facts leads to the same state by the same code.
  */
 import type { EndReason } from './command.ts';
-import { END_REASONS } from './fact-codec.ts';
+import { END_REASONS } from './fact-format.ts';
 import { COPIED, DRAINING, ENDED, FREE, LIVE } from './lease-table.ts';
 import type { Namespace } from './namespaces.ts';
 import { IMPLICIT_ID_BYTES, leaseReserve } from './owed.ts';

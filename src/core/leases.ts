@@ -7,7 +7,7 @@ import type {
 } from './command.ts';
 import { capacityRefusal, roomForLease } from './capacity.ts';
 import { endLease, settleLease } from './endings.ts';
-import { END_REASONS } from './fact-codec.ts';
+import { END_REASONS } from './fact-format.ts';
 import { explicitId, LIVE } from './lease-table.ts';
 import { CONFIRMED, PERHAPS_SEEN } from './ledger-columns.ts';
 import type { Namespace } from './namespaces.ts';

@@ -7,7 +7,7 @@ import type { EndReason } from './command.ts';
 import { type NumberedDot, CONTEXT_DOTS_MAX } from './entry-table.ts';
 import { bury, endedRun, endEntry, endLease, settleKey } from './endings.ts';
 import type { Dot } from './fact.ts';
-import { END_REASONS } from './fact-codec.ts';
+import { END_REASONS } from './fact-format.ts';
 import { LIVE } from './lease-table.ts';
 import { CONFIRMED, PERHAPS_SEEN } from './ledger-columns.ts';
 import type { HeldValue } from './ledger-view.ts';

@@ -6,7 +6,7 @@ import { bury, leaveTombstone } from './endings.ts';
 import type {
   EntryBuried, EntryEnded, EntryReverted, EntryWritten, Fact, LeaseGranted,
 } from './fact.ts';
-import type { EntryRestated, LeaseRestated, Restated, TombstoneRestated } from './fact-codec.ts';
+import type { EntryRestated, LeaseRestated, Restated, TombstoneRestated } from './fact-format.ts';
 import type { NumberedDot } from './entry-table.ts';
 import type { Dot } from './fact.ts';
 import type { Namespace } from './namespaces.ts';

@@ -9,7 +9,7 @@
 import { Actors } from './actors.ts';
 import type { CoreLimits, CoreOptions } from './contract.ts';
 import { EntryTable } from './entry-table.ts';
-import { FactWriter } from './fact-codec.ts';
+import { FactWriter } from './fact-writer.ts';
 import { HybridClock } from './hybrid-clock.ts';
 import { KeyProbe } from './key-probe.ts';
 import { COPIED, FREE, LeaseTable, LIVE } from './lease-table.ts';

@@ -10,7 +10,7 @@
 import type { BatchCommand, Command } from '../core/command.ts';
 import type { Durability, NamespaceContract } from '../core/contract.ts';
 import type { Core } from '../core/core.ts';
-import { RECORD_HEADER_BYTES } from '../core/fact-codec.ts';
+import { RECORD_HEADER_BYTES } from '../core/fact-format.ts';
 import { isRefusal } from '../core/refusal.ts';
 import type { State } from '../core/state.ts';
 import { ERRORS, reject } from '../errors.ts';

@@ -6,7 +6,8 @@
  * Numbers count per run of the process (actor). Facts of earlier runs, read back from the journal,
  * keep their numbers, so a cursor survives a restart as long as its facts are still held.
  */
-import { decodeFact, isRestated, RECORD_HEADER_BYTES } from '../core/fact-codec.ts';
+import { RECORD_HEADER_BYTES } from '../core/fact-format.ts';
+import { decodeFact, isRestated } from '../core/fact-reader.ts';
 import type { FeedFact, FeedPort, FeedReader, ResyncNotice } from './service.ts';
 
 export interface FeedLimits {

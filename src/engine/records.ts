@@ -6,7 +6,7 @@
  */
 import { actorBytes, actorText } from '../core/actors.ts';
 import type { LastSequences } from '../core/fact.ts';
-import { RECORD_HEADER_BYTES } from '../core/fact-codec.ts';
+import { RECORD_HEADER_BYTES } from '../core/fact-format.ts';
 import type { StreamName } from '../events/bus.ts';
 import type { SeenStream } from '../events/outbox-port.ts';
 import type { Essence } from './essence.ts';

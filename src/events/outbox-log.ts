@@ -7,7 +7,8 @@
  * Facts are appended before they are journalled and become visible when they are (`commit`): what
  * is published is never something that a crash could take back.
  */
-import { decodeFact, isRestated, RECORD_HEADER_BYTES } from '../core/fact-codec.ts';
+import { RECORD_HEADER_BYTES } from '../core/fact-format.ts';
+import { decodeFact, isRestated } from '../core/fact-reader.ts';
 import type { StreamName } from './bus.ts';
 import type { OutboxEvent, OutboxStream, SeenStream } from './outbox-port.ts';
 

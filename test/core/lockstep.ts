@@ -9,7 +9,7 @@ import type {
 } from '../../src/core/command.ts';
 import type { CoreOptions } from '../../src/core/contract.ts';
 import { Core } from '../../src/core/core.ts';
-import { decodeFact } from '../../src/core/fact-codec.ts';
+import { decodeFact } from '../../src/core/fact-reader.ts';
 import type { Fact } from '../../src/core/fact.ts';
 import type { RefusalCode } from '../../src/core/refusal.ts';
 import { checkInvariants } from '../../src/core/invariants.ts';

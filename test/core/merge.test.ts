@@ -5,8 +5,8 @@
 import { describe, expect, it } from 'vitest';
 import type { NamespaceContract } from '../../src/core/contract.ts';
 import { Core } from '../../src/core/core.ts';
-import { isRestated } from '../../src/core/fact-codec.ts';
-import { decodeFact } from '../../src/core/fact-codec.ts';
+import { isRestated } from '../../src/core/fact-reader.ts';
+import { decodeFact } from '../../src/core/fact-reader.ts';
 import { checkInvariants } from '../../src/core/invariants.ts';
 import { confirm, type HeldValue, ownRecord } from '../../src/core/ledger-view.ts';
 import { type Keep, type LedgerKey, merge } from '../../src/core/merge.ts';

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { BatchOperation, Command } from '../../src/core/command.ts';
 import type { NamespaceContract } from '../../src/core/contract.ts';
 import { Core } from '../../src/core/core.ts';
-import { decodeFact } from '../../src/core/fact-codec.ts';
+import { decodeFact } from '../../src/core/fact-reader.ts';
 import { checkInvariants } from '../../src/core/invariants.ts';
 import { isRefusal } from '../../src/core/refusal.ts';
 import { ENDINGS_STREAM, EVENTS_STREAM } from '../../src/core/told.ts';

@@ -7,7 +7,7 @@ import type {
   Command, IncrementReply, LeaseReply, LeaseView, PutCommand, PutReply, Reply,
 } from '../../src/core/command.ts';
 import { Core } from '../../src/core/core.ts';
-import { decodeFact } from '../../src/core/fact-codec.ts';
+import { decodeFact } from '../../src/core/fact-reader.ts';
 import type { Fact } from '../../src/core/fact.ts';
 import { isRefusal, type Refusal } from '../../src/core/refusal.ts';
 import { contractOf, optionsWith, START } from './fixtures.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { decodeFact } from '../../src/core/fact-codec.ts';
+import { decodeFact } from '../../src/core/fact-reader.ts';
 import { FACT_RECORD, recordKind } from '../../src/engine/records.ts';
 import { HeldJournal } from './held-journal.ts';
 import { contract, put, START_MS, world } from './world.ts';

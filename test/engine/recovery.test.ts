@@ -3,7 +3,7 @@ import { checkInvariants } from '../../src/core/invariants.ts';
 import { Feed } from '../../src/engine/feed.ts';
 import { IdempotencyMemory } from '../../src/engine/idempotency.ts';
 import { recover } from '../../src/engine/recovery.ts';
-import { RECORD_HEADER_BYTES } from '../../src/core/fact-codec.ts';
+import { RECORD_HEADER_BYTES } from '../../src/core/fact-format.ts';
 import { runRecord } from '../../src/engine/records.ts';
 import { Timeline } from '../../src/engine/timeline.ts';
 import type { NamespaceContract } from '../../src/core/contract.ts';
@@ -81,7 +81,7 @@ describe('recovery', () => {
     const { answer, journal } = world();
     await answer(put('a'));
     const { core, timeline } = await restart(journal.records(), START_MS, 60_000);
-    const { decodeFact } = await import('../../src/core/fact-codec.ts');
+    const { decodeFact } = await import('../../src/core/fact-reader.ts');
     core.tick(timeline.now(), 100);
     const { facts } = core;
     expect(facts.count).toBe(1);

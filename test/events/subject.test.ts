@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { PressureLevel, PressureSource } from '../../src/admission/signals.ts';
-import { END_REASONS } from '../../src/core/fact-codec.ts';
+import { END_REASONS } from '../../src/core/fact-format.ts';
 import { NAMESPACE_NAME } from '../../src/core/namespaces.ts';
 import { STREAMS } from '../../src/events/bus.ts';
 import { PRESSURE_LEVELS, PRESSURE_SOURCES } from '../../src/events/event-members.ts';

@@ -7,7 +7,7 @@ import type { Command, GetReply, Reply } from '../../src/core/command.ts';
 import type { NamespaceContract } from '../../src/core/contract.ts';
 import { Core } from '../../src/core/core.ts';
 import type { Fact } from '../../src/core/fact.ts';
-import { decodeFact, isRestated } from '../../src/core/fact-codec.ts';
+import { decodeFact, isRestated } from '../../src/core/fact-reader.ts';
 import { checkInvariants } from '../../src/core/invariants.ts';
 import type { State } from '../../src/core/state.ts';
 import { CoreReplica } from '../../src/replica/core-replica.ts';

@@ -1,55 +1,25 @@
 /**
- * Facts as bytes. Each fact is one CBOR array `[kind, at, wallMs, namespace, lease, holder, …]`;
- * the order of the fields below is the format, and new fields only ever join at the end.
- *
- * Writing goes from columns to bytes without an object in between, because a burst of endings has
- * about a microsecond for each. Reading makes the objects of `fact.ts`.
+ * Facts become bytes here. From columns to bytes without an object in between, because a burst of
+ * endings has about a microsecond for each. `fact-format.ts` says what the bytes are.
  */
-import { actorBytes, type Actors, actorText } from './actors.ts';
-import { CborReader, CborShapeError, CborWriter } from './cbor.ts';
-import type { EndReason } from './command.ts';
+import { actorBytes, type Actors } from './actors.ts';
+import { CborWriter } from './cbor.ts';
 import {
   CELL_HEADER_BYTES, DEFAULT_CONTENT_TYPE, type EntryTable, keyLengthAt, type NumberedDot, valueLengthAt,
 } from './entry-table.ts';
-import type { Dot, Fact, LastSequences, PressureReading, Repairs } from './fact.ts';
+import {
+  RECORD_HEADER_BYTES, END_REASONS, LEASE_GRANTED, LEASE_RENEWED, LEASE_TRANSFERRED, LEASE_ENDED,
+  ENTRY_WRITTEN, ENTRY_REVERTED, ENTRY_ENDED, ENTRY_CONFLICT, LEASE_RESTATED, ENTRY_RESTATED,
+  ENTRY_BURIED, CONTACT_RESTATED, TOMBSTONE_RESTATED, RECONCILE_REPAIRED, PRESSURE_CHANGED,
+  SOURCE_CLOSED, TRACED, TRACE_FIELDS,
+} from './fact-format.ts';
+import type { Dot, LastSequences, PressureReading, Repairs } from './fact.ts';
 import type { LeaseTable } from './lease-table.ts';
 import type { Namespace } from './namespaces.ts';
 import type { Owed } from './owed.ts';
 import { bitOf, ENDINGS_STREAM, EVENTS_STREAM, NO_STREAM } from './told.ts';
 import type { BuriedRun, Tombstone } from './tombstones.ts';
-import { TRACE_BYTES, traceparentText } from './trace.ts';
 
-/**
- * Bytes before each fact that are the engine's: what kind of record it is, and its numbers in the
- * feed and in the outbox. Left free here, so that fact and numbers become one record without a copy.
- */
-export const RECORD_HEADER_BYTES = 16;
-
-/** The order is part of the format. */
-export const END_REASONS: readonly EndReason[] = [
-  'released', 'expired', 'revoked', 'superseded', 'deleted', 'evicted',
-];
-
-const LEASE_GRANTED = 1;
-const LEASE_RENEWED = 2;
-const LEASE_TRANSFERRED = 3;
-const LEASE_ENDED = 4;
-const ENTRY_WRITTEN = 5;
-const ENTRY_REVERTED = 6;
-const ENTRY_ENDED = 7;
-const ENTRY_CONFLICT = 8;
-const LEASE_RESTATED = 9;
-const ENTRY_RESTATED = 10;
-const ENTRY_BURIED = 11;
-const CONTACT_RESTATED = 12;
-const TOMBSTONE_RESTATED = 13;
-const RECONCILE_REPAIRED = 14;
-const PRESSURE_CHANGED = 15;
-const SOURCE_CLOSED = 16;
-
-/** Added to the kind of a fact that carries the traces of two requests after its holder. */
-const TRACED = 64;
-const TRACE_FIELDS = 2;
 const NO_TRACE = new Uint8Array(0);
 
 const TOLD_GRANTED = bitOf('lease.granted');
@@ -62,70 +32,12 @@ const TOLD_REVERTED = bitOf('entry.reverted');
 const TOLD_CONFLICT = bitOf('entry.conflict');
 const TOLD_REPAIRED = bitOf('reconcile.repaired');
 
-/** Members of an ending before it could be told for another sidecar. */
-const ENDING_FIELDS_BEFORE = 17;
-/** Members of a grant before leases could be adopted. */
-const GRANT_FIELDS_BEFORE = 12;
-
-/** A lease as a snapshot holds it. */
-export interface LeaseRestated {
-  readonly kind: 'lease.restated';
-  readonly namespace: string;
-  readonly lease: string;
-  readonly holder: string;
-  readonly implicit: boolean;
-  readonly ended: boolean;
-  readonly reason: EndReason;
-  readonly origin: Dot;
-  readonly ttlMs: number;
-  readonly deadline: number;
-  readonly grantedAt: number;
-  readonly touchedAt: number;
-  readonly renewals: number;
-  readonly lifetimeEnd: number;
-  readonly labels: Readonly<Record<string, string>>;
-  readonly traceparent?: string;
-}
-/** A value as a snapshot holds it. */
-export interface EntryRestated {
-  readonly kind: 'entry.restated';
-  readonly namespace: string;
-  readonly lease: string;
-  readonly key: string;
-  readonly dot: Dot;
-  readonly born: Dot;
-  readonly hlc: number;
-  readonly context: readonly Dot[];
-  readonly contentType: string;
-  readonly value: Uint8Array;
-  /** Of its lease: an ended one, with entries still to be ended, may share its id with a live one. */
-  readonly origin: Dot;
-}
-/** A tombstone as a snapshot holds it. */
-export interface TombstoneRestated {
-  readonly kind: 'tombstone.restated';
-  readonly namespace: string;
-  readonly key: string;
-  readonly context: readonly Dot[];
-  readonly runs: readonly BuriedRun[];
-  readonly until: number;
-}
-/** When everything of ours in the namespace was last vouched for at the ledger. */
-export interface ContactRestated {
-  readonly kind: 'contact.restated';
-  readonly namespace: string;
-  readonly contactAt: number;
-}
-/** What is not news: state as it is, in a snapshot or between facts. */
-export type Restated = LeaseRestated | EntryRestated | TombstoneRestated | ContactRestated;
-
 /** What a write adds to its row when it becomes a fact. */
 export interface WriteDetails {
   readonly created: boolean;
   readonly previousEtag: string | undefined;
   readonly previousLease: string | undefined;
 }
-
 export class FactWriter extends CborWriter {
   readonly #actors: Actors;
   readonly #leases: LeaseTable;
@@ -509,193 +421,4 @@ export class FactWriter extends CborWriter {
     const at = entries.valueStart(ref);
     this.byteString(entries.slab.chunkOf(ref), at, at + entries.valueLength(ref));
   }
-}
-
-function readTraces(reader: CborReader): { traceparent?: string; actingTraceparent?: string } {
-  const granting = reader.byteString();
-  const acting = reader.byteString();
-  return {
-    ...(granting.length === TRACE_BYTES ? { traceparent: traceparentText(granting) } : {}),
-    ...(acting.length === TRACE_BYTES ? { actingTraceparent: traceparentText(acting) } : {}),
-  };
-}
-
-function readDot(reader: CborReader): Dot {
-  const actor = actorText(reader.byteString());
-  return { actor, seq: reader.unsigned() };
-}
-
-function readContext(reader: CborReader): Dot[] {
-  const dots: Dot[] = [];
-  for (let left = reader.array(); left > 0; left -= 2) dots.push(readDot(reader));
-  return dots;
-}
-
-function readRuns(reader: CborReader): BuriedRun[] {
-  const runs: BuriedRun[] = [];
-  for (let left = reader.array(); left > 0; left--) {
-    reader.array();
-    const lease = reader.text();
-    const holder = reader.text();
-    const dot = readDot(reader);
-    const born = readDot(reader);
-    const contentType = reader.text();
-    runs.push({
-      lease, holder, dot, born,
-      contentType: contentType === '' ? DEFAULT_CONTENT_TYPE : contentType,
-      size: reader.unsigned(),
-      deadline: reader.double(),
-      reason: readReason(reader),
-      told: reader.boolean(),
-    });
-  }
-  return runs;
-}
-
-function readReason(reader: CborReader): EndReason {
-  const reason = END_REASONS[reader.unsigned()];
-  if (reason === undefined) throw new CborShapeError('Cannot read an ending: unknown reason');
-  return reason;
-}
-
-function readEntry(reader: CborReader) {
-  const key = reader.text();
-  const dot = readDot(reader);
-  const born = readDot(reader);
-  const contentType = reader.text();
-  const size = reader.unsigned();
-  const deadline = reader.double();
-  const implicit = reader.boolean();
-  return {
-    key, dot, born, size, deadline, implicit,
-    contentType: contentType === '' ? DEFAULT_CONTENT_TYPE : contentType,
-  };
-}
-
-/**
- * Reads the fact of the record in `bytes[start, end)` back. Throws `CborShapeError` on bytes that
- * are not one. Byte fields are views.
- */
-export function decodeFact(bytes: Uint8Array, start = 0, end = bytes.length): Fact | Restated {
-  const reader = new CborReader(bytes, start + RECORD_HEADER_BYTES, end);
-  const length = reader.array();
-  const kind = reader.unsigned();
-  const traced = kind >= TRACED;
-  const fields = traced ? length - TRACE_FIELDS : length;
-  const code = traced ? kind - TRACED : kind;
-  const at = reader.double();
-  const wallMs = reader.double();
-  const namespace = reader.text();
-  const lease = reader.text();
-  const holder = reader.text();
-  const traces = traced ? readTraces(reader) : undefined;
-  const common = { at, wallMs, namespace, lease, holder, ...traces };
-  switch (code) {
-    case LEASE_GRANTED:
-      return {
-        kind: 'lease.granted', ...common,
-        origin: readDot(reader), ttlMs: reader.unsigned(), deadline: reader.double(),
-        lifetimeEnd: reader.double(), labels: JSON.parse(reader.text()),
-        adopted: fields > GRANT_FIELDS_BEFORE && reader.boolean(),
-      };
-    case LEASE_RENEWED:
-      return {
-        kind: 'lease.renewed', ...common,
-        ttlMs: reader.unsigned(), deadline: reader.double(), renewedAt: reader.double(),
-        renewals: reader.unsigned(), implicit: reader.boolean(),
-      };
-    case LEASE_TRANSFERRED:
-      return { kind: 'lease.transferred', ...common, previousHolder: reader.text() };
-    case LEASE_ENDED:
-      return {
-        kind: 'lease.ended', ...common,
-        reason: readReason(reader), cause: reader.optionalText(), origin: readDot(reader),
-        deadline: reader.double(), entries: reader.unsigned(),
-      };
-    case ENTRY_WRITTEN:
-      return {
-        kind: 'entry.written', ...common, ...readEntry(reader),
-        created: reader.boolean(), hlc: reader.double(), context: readContext(reader),
-        ttlMs: reader.unsigned(), grantedAt: reader.double(),
-        previousEtag: reader.optionalText(), previousLease: reader.optionalText(),
-        value: reader.byteString(),
-      };
-    case ENTRY_REVERTED:
-      return {
-        kind: 'entry.reverted', ...common, ...readEntry(reader),
-        hlc: reader.double(),
-        previousEtag: reader.optionalText(), previousLease: reader.optionalText(),
-      };
-    case ENTRY_ENDED:
-      return {
-        kind: 'entry.ended', ...common, ...readEntry(reader),
-        reason: readReason(reader), cause: reader.optionalText(),
-        // Written since a ledger can be connected.
-        elsewhere: fields > ENDING_FIELDS_BEFORE && reader.boolean(),
-        buried: fields > ENDING_FIELDS_BEFORE && reader.boolean(),
-      };
-    case ENTRY_BURIED:
-      return {
-        kind: 'entry.buried', ...common, ...readEntry(reader),
-        reason: readReason(reader), context: readContext(reader),
-      };
-    case RECONCILE_REPAIRED:
-      return {
-        kind: 'reconcile.repaired', ...common,
-        partition: reader.unsigned(), pushed: reader.unsigned(), pulled: reader.unsigned(),
-        ended: reader.unsigned(),
-      };
-    case PRESSURE_CHANGED:
-      return {
-        kind: 'pressure.changed', ...common,
-        level: reader.text(), previous: reader.text(), source: reader.text(),
-        fill: reader.double(),
-      };
-    case SOURCE_CLOSED:
-      return {
-        kind: 'source.closed', ...common,
-        actor: reader.text(),
-        lastSequence: { endings: reader.unsigned(), events: reader.unsigned() },
-      };
-    case CONTACT_RESTATED:
-      return { kind: 'contact.restated', namespace, contactAt: reader.double() };
-    case TOMBSTONE_RESTATED:
-      return {
-        kind: 'tombstone.restated', namespace,
-        key: reader.text(), context: readContext(reader), runs: readRuns(reader),
-        until: reader.double(),
-      };
-    case ENTRY_CONFLICT:
-      return {
-        kind: 'entry.conflict', ...common, ...readEntry(reader),
-        policy: reader.text(), siblings: reader.unsigned(),
-      };
-    case LEASE_RESTATED:
-      return {
-        kind: 'lease.restated', namespace, lease, holder, ...traces,
-        implicit: reader.boolean(), ended: reader.boolean(), reason: readReason(reader),
-        origin: readDot(reader), ttlMs: reader.unsigned(), deadline: reader.double(),
-        grantedAt: reader.double(), touchedAt: reader.double(), renewals: reader.unsigned(),
-        lifetimeEnd: reader.double(), labels: JSON.parse(reader.text()),
-      };
-    case ENTRY_RESTATED: {
-      const entry = readEntry(reader);
-      return {
-        kind: 'entry.restated', namespace, lease,
-        key: entry.key, dot: entry.dot, born: entry.born, contentType: entry.contentType,
-        hlc: reader.double(), context: readContext(reader), value: reader.byteString(),
-        origin: readDot(reader),
-      };
-    }
-    default:
-      throw new CborShapeError(`Cannot read fact: unknown kind ${code}`);
-  }
-}
-
-/** A fact of a snapshot, not of the feed. */
-export function isRestated(fact: Fact | Restated): fact is Restated {
-  return (
-    fact.kind === 'lease.restated' || fact.kind === 'entry.restated' ||
-    fact.kind === 'tombstone.restated' || fact.kind === 'contact.restated'
-  );
 }
