@@ -63,7 +63,8 @@ type Data = Record<string, unknown>;
 
 /** Names one ending, whoever records it: it depends on what was granted, not on who saw it end. */
 function endingId(kind: 'entry' | 'lease', namespace: string, name: string, begun: Dot): string {
-  const identity = JSON.stringify([kind, namespace, name, begun.actor, begun.seq]);
+  // The JSON of all of it in an array; only a name may need escapes.
+  const identity = `["${kind}","${namespace}",${JSON.stringify(name)},"${begun.actor}",${begun.seq}]`;
   return hash('sha256', identity, 'base64url').slice(0, ENDING_ID_LENGTH);
 }
 

@@ -25,6 +25,19 @@ describe('an answer', () => {
   });
 
   test.each([
+    ['1', 1], ['907', 907], ['123456789012345', 123_456_789_012_345],
+    ['1234567890123456', 1_234_567_890_123_456], ['7,"domain":"hub"', 7],
+  ])('as the server writes it, with the place %s, is a success', (seq, sequence) => {
+    const text = `{"stream":"${STREAM}", "seq":${seq}}`;
+    expect(outcomeOf(answer(text), STREAM)).toEqual({ ok: true, sequence, duplicate: false });
+  });
+
+  test.each(['', '0', '1x', '-1'])('as the server never writes it, with the place "%s", is none', (seq) => {
+    expect(outcomeOf(answer(`{"stream":"${STREAM}", "seq":${seq}}`), STREAM).ok).toBe(false);
+    expect(outcomeOf(answer(`{"stream":"OTHERS", "seq":${seq}}`), STREAM).ok).toBe(false);
+  });
+
+  test.each([
     ['full', { error: { err_code: 10_077, description: 'maximum bytes exceeded' } }],
     ['full', { error: { err_code: 10_023, description: 'insufficient resources' } }],
     ['full', { error: { err_code: 10_047, description: 'insufficient storage' } }],
