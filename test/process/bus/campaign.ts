@@ -95,8 +95,6 @@ export class BusCampaign {
   #runs = 0;
   #toRestMs = 0;
   #repeats = 0;
-  #isOver = false;
-  readonly #others: Promise<void>[] = [];
 
   private constructor(settings: CampaignSettings, surroundings: Surroundings, nats: NatsServer) {
     const { seed, neighbours } = settings;
@@ -218,17 +216,6 @@ ${moreConfiguration}`;
     }
   }
 
-  /** Has `work` done again and again, until the sidecar has stopped. */
-  meanwhile(work: () => Promise<void>): void {
-    const others = async (): Promise<void> => {
-      while (!this.#isOver) {
-        await work();
-        await sleep(LOOK_MS);
-      }
-    };
-    this.#others.push(others());
-  }
-
   /** Until `condition` holds; what is wrong when it never does. */
   async until(what: string, condition: () => boolean | Promise<boolean>): Promise<boolean> {
     const deadline = performance.now() + REST_MAX_MS;
@@ -276,8 +263,6 @@ ${moreConfiguration}`;
     const rest = await this.#rest();
     const { code } = await this.sidecar.stop();
     if (code !== 0) this.wrong.push(`The sidecar stopped with ${code}:\n${this.sidecar.err()}`);
-    this.#isOver = true;
-    await Promise.all(this.#others);
     await this.#watch!.close();
     await this.reader.stop();
     try {

@@ -23,6 +23,8 @@ export interface Scale {
   readonly leases: number;
 }
 
+/** More than a campaign fills. */
+const ROOMY_BYTES = 1024 ** 3;
 const MEBIBYTE = 1024 ** 2;
 /** Everybody works, and something is in the streams. */
 const CALM_MS = 500;
@@ -68,12 +70,12 @@ export const SCENARIOS = {
   },
 
   full: {
-    what: 'a stream that is full until its consumers make room',
+    what: 'a stream that is full until it is given room',
     surroundings: () => ({ endingsBytes: MEBIBYTE }),
     async play(campaign, { spanMs }) {
       await campaign.untilRefused();
       await campaign.pass(spanMs);
-      campaign.meanwhile(() => makeRoom(campaign));
+      await makeRoom(campaign);
     },
   },
 
@@ -195,11 +197,14 @@ async function deleteStreams(campaign: BusCampaign): Promise<void> {
   await connection.close();
 }
 
-/** Consumers are done with what has been read, and have it deleted. */
-async function makeRoom({ nats, reader }: BusCampaign): Promise<void> {
-  const upTo = reader.readUpTo('endings');
+/**
+ * An operator gives the stream more bytes. Purging what has been read would make room too, but
+ * nats-server 2.9.10 loses messages that it acknowledges in that moment, whoever sends them.
+ */
+async function makeRoom({ nats }: BusCampaign): Promise<void> {
   const connection = await nats.admin();
   const manager = await connection.jetstreamManager();
-  await manager.streams.purge(STREAM_NAMES.endings, { seq: upTo + 1 });
+  const { config } = await manager.streams.info(STREAM_NAMES.endings);
+  await manager.streams.update(STREAM_NAMES.endings, { ...config, max_bytes: ROOMY_BYTES });
   await connection.close();
 }
