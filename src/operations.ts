@@ -3,6 +3,7 @@
  * step with its ledger.
  */
 import type { Config, NamespaceConfig } from './config/config.ts';
+import { contractOf } from './config/contract-of.ts';
 import type { Flags } from './config/flags.ts';
 import type { WorstCase } from './config/derive.ts';
 import type { Core } from './core/core.ts';
@@ -145,11 +146,10 @@ export class SidecarOperations implements Operations {
     const usage = running?.core.usage();
     const now = running?.engine.now() ?? 0;
     const counts = new Map(usage?.namespaces.map((namespace) => [namespace.name, namespace]));
-    const contracts = new Map(config.namespaces.map((namespace) => [namespace.name, namespace]));
-    const template = contracts.get('default')!;
-    const names = new Set([...contracts.keys(), ...counts.keys()]);
+    const contractFor = contractOf(config);
+    const names = new Set([...config.namespaces.map(({ name }) => name), ...counts.keys()]);
     const namespaces = [...names].map((name) => {
-      const contract = contracts.get(name) ?? template;
+      const contract = contractFor(name);
       const held = counts.get(name) ?? { leases: 0, entries: 0, bytes: 0 };
       return {
         name,

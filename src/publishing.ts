@@ -4,9 +4,10 @@
  */
 import type { Signal } from './admission/signals.ts';
 import type { BusConfig, Config } from './config/config.ts';
+import { contractOf } from './config/contract-of.ts';
 import type { Engine } from './engine/engine.ts';
 import type { Bus, StreamName } from './events/bus.ts';
-import { encodeEvent, type EncodingContext } from './events/message.ts';
+import { encodeEvent } from './events/message.ts';
 import type { Outbox } from './events/outbox.ts';
 import { createPublisher, type Publisher } from './events/publisher.ts';
 import type { Scheduler } from './resilience/scheduler.ts';
@@ -37,7 +38,7 @@ export class Publishing {
   constructor(parts: PublishingParts) {
     const { config, busConfig, bus, outbox, scheduler, log } = parts;
     this.#parts = parts;
-    const context = encodingContext(config);
+    const context = { name: config.name, contractOf: contractOf(config) };
     this.#publisher = createPublisher({
       bus, outbox, scheduler, log,
       encode: (event) => encodeEvent(event, context, busConfig.encoding),
@@ -106,10 +107,4 @@ export class Publishing {
     await bus.close(CLOSE_MS);
     return outcome;
   }
-}
-
-function encodingContext(config: Config): EncodingContext {
-  const contracts = new Map(config.namespaces.map((namespace) => [namespace.name, namespace]));
-  const template = contracts.get('default')!;
-  return { name: config.name, contractOf: (namespace) => contracts.get(namespace) ?? template };
 }

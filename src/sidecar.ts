@@ -6,6 +6,7 @@ import { randomBytes } from 'node:crypto';
 import { BootTree } from './boot-tree.ts';
 import { admissionFor, journalSignal, ledgerSignals, stretches } from './admitting.ts';
 import type { Config, LedgerConfig } from './config/config.ts';
+import { contractOf } from './config/contract-of.ts';
 import { worstCase } from './config/derive.ts';
 import type { Flags } from './config/flags.ts';
 import { maskedUrl } from './config/ledger-url.ts';
@@ -64,6 +65,7 @@ const PROGRESS_MS = 1000;
 export async function startSidecar(parts: SidecarParts): Promise<Sidecar> {
   const { config, log } = parts;
   const actor = newActor();
+  const contract = contractOf(config);
   const boot = new BootTree(log);
 
   const timeline = new Timeline(systemClocks);
@@ -168,7 +170,7 @@ export async function startSidecar(parts: SidecarParts): Promise<Sidecar> {
           becomes: (next) => engine.beginRun(next),
         }),
         flags: parts.flags,
-        ackOf: ackOf(config),
+        ackOf: (namespace) => contract(namespace).ledgerAck,
         templateOf: templateOf(config),
       });
       operations.reconciliation = reconciliation;
@@ -254,12 +256,6 @@ function templateOf(config: Config) {
       : undefined;
 }
 
-/** How far a namespace's writes must have got in the ledger; those made on demand as `default`. */
-function ackOf(config: Config) {
-  const acks = new Map(config.namespaces.map(({ name, ledgerAck }) => [name, ledgerAck]));
-  return (namespace: string) => acks.get(namespace) ?? acks.get('default') ?? 'applied';
-}
-
 async function leaveLedger(
   reconciliation: Reconciliation | undefined,
   ledger: Ledger | undefined,
@@ -296,12 +292,11 @@ function outboxFor(config: Config, timeline: Timeline, late: { core?: Core }): O
 
 /** Facts as the events that watchers see, under the contract of their namespace. */
 function eventsOf(config: Config): (fact: FeedFact) => CloudEvent | undefined {
-  const contracts = new Map(config.namespaces.map((namespace) => [namespace.name, namespace]));
-  const template = contracts.get('default')!;
+  const contract = contractOf(config);
   return ({ fact, actor, sequence }) =>
     cloudEvent(
       fact,
       { name: config.name, actor, stream: 'feed', sequence },
-      contracts.get(fact.namespace) ?? template,
+      contract(fact.namespace),
     );
 }

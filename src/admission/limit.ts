@@ -10,8 +10,9 @@
  * on, and needs no clock. Within a turn what is left goes by the order of classes: a request is
  * admitted if there is room for it beside all those of higher classes that are still to come in
  * this turn, judged by the last windows. What room is left at the end of a turn is offered to those
- * who found none at once, so the loop never stands idle while somebody waits. As DAGOR does it (Zhou et al., SoCC 2018), with classes
- * for its priorities, and a limit on concurrency in place of one on the rate.
+ * who found none at once, so the loop never stands idle while somebody waits. As DAGOR does it
+ * (Zhou et al., SoCC 2018), with classes for its priorities, and a limit on concurrency in place of
+ * one on the rate.
  */
 import { type RequestClass, SHEDDABLE, type Sheddable } from './classes.ts';
 import type { LoopWindow } from './loop-delay.ts';

@@ -3,6 +3,7 @@
  * judged in `relations.ts`, where it is known whether there is one.
  */
 import * as z from 'zod';
+import { TOLD_BY_CHOICE } from '../core/told.ts';
 import { quotaSchema } from './admission-options.ts';
 import { HOOK_ALLOWED, hookUrlComplaint } from './hook-url.ts';
 import { choice, derivedWhole, flag, ratio, size, special, text, whole } from './option.ts';
@@ -16,17 +17,7 @@ export const NAMESPACE_ALLOWED =
   'a name of 1 to 63 characters from a-z, 0-9, _ and -, beginning with a letter or digit';
 
 /** What `events.publish` may list. Endings are not in it: they are always recorded. */
-export const PUBLISHABLE = [
-  'lease.granted',
-  'lease.renewed',
-  'lease.transferred',
-  'lease.adopted',
-  'reconcile.repaired',
-  'entry.created',
-  'entry.updated',
-  'entry.reverted',
-  'entry.conflict',
-] as const;
+export const PUBLISHABLE = TOLD_BY_CHOICE;
 
 /** Keys of a namespace that belong to a later version. */
 export const LATER_NAMESPACE_KEYS: Readonly<Record<string, string>> = {

@@ -7,8 +7,7 @@
 import { actorBytes, actorText } from '../core/actors.ts';
 import type { LastSequences } from '../core/fact.ts';
 import { RECORD_HEADER_BYTES } from '../core/fact-format.ts';
-import type { StreamName } from '../events/bus.ts';
-import type { SeenStream } from '../events/outbox-port.ts';
+import type { OutboxPosition } from '../events/outbox.ts';
 import type { Essence } from './essence.ts';
 
 export const FACT_RECORD = 1;
@@ -122,15 +121,9 @@ export function readRun(bytes: Uint8Array): Run {
   return JSON.parse(decoder.decode(bytes.subarray(payloadStart(bytes))));
 }
 
-/** Everything up to a number of a run, and all earlier runs, is with the bus. */
-export interface Acknowledged {
-  readonly stream: StreamName;
-  readonly actor: string;
-  readonly sequence: number;
+export interface Acknowledged extends OutboxPosition {
   /** When it was, on the timeline. */
   readonly at: number;
-  /** The stream as it was when it took them. */
-  readonly seen?: SeenStream;
 }
 
 export function acknowledgedRecord(acknowledged: Acknowledged): Uint8Array {

@@ -64,6 +64,15 @@ export interface OutboxFact {
   readonly ofLease: boolean;
 }
 
+/** Everything up to a number of a run, and all earlier runs, is acknowledged. */
+export interface LogPosition {
+  readonly actor: string;
+  /** 0: none of that run. */
+  readonly sequence: number;
+  /** The stream as it was when it took them. */
+  readonly seen?: SeenStream;
+}
+
 export class OutboxLog implements OutboxStream {
   readonly stream: StreamName;
   readonly #options: OutboxLogOptions;
@@ -215,14 +224,14 @@ export class OutboxLog implements OutboxStream {
   }
 
   /** How far the bus is, when that has changed since the last call: for the journal. */
-  takeNote(): { readonly actor: string; readonly sequence: number; readonly seen?: SeenStream } | undefined {
+  takeNote(): LogPosition | undefined {
     if (!this.#noteworthy) return undefined;
     this.#noteworthy = false;
     return this.position();
   }
 
   /** The last fact acknowledged, by run and number; number 0: none of that run. */
-  position(): { readonly actor: string; readonly sequence: number; readonly seen?: SeenStream } | undefined {
+  position(): LogPosition | undefined {
     const stretch = this.#stretchOf(Math.max(0, this.#first - 1)) ?? this.#stretches[0];
     if (stretch === undefined) return undefined;
     const { actor, firstIndex, firstSequence } = stretch;

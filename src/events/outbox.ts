@@ -8,8 +8,7 @@
 import type { Fact, LastSequences } from '../core/fact.ts';
 import { ENDINGS_STREAM } from '../core/told.ts';
 import type { StreamName } from './bus.ts';
-import { type OutboxFact, OutboxLog } from './outbox-log.ts';
-import type { SeenStream } from './outbox-port.ts';
+import { type LogPosition, type OutboxFact, OutboxLog } from './outbox-log.ts';
 
 export interface OutboxLimits {
   readonly events: number;
@@ -35,12 +34,8 @@ const RENEWALS_UP_TO = 1 / 2;
 /** What one may weigh, its names included. */
 const RENEWAL_BYTES = 512;
 
-/** Everything of a stream up to a number of a run is with the bus. */
-export interface OutboxPosition {
+export interface OutboxPosition extends LogPosition {
   readonly stream: StreamName;
-  readonly actor: string;
-  readonly sequence: number;
-  readonly seen?: SeenStream;
 }
 
 export class Outbox {
