@@ -3,7 +3,6 @@
  * pressure goes to the log, to whoever follows the events, and to namespaces that stretch.
  */
 import { Admission } from './admission/admission.ts';
-import { readLoop } from './admission/loop-delay.ts';
 import { memorySignal } from './admission/memory.ts';
 import type { QuotaSettings } from './admission/settings.ts';
 import type { Pressure, Signal } from './admission/signals.ts';
@@ -11,7 +10,8 @@ import type { Config } from './config/config.ts';
 import type { Core } from './core/core.ts';
 import type { Engine } from './engine/engine.ts';
 import type { Journal } from './journal/journal.ts';
-import { systemScheduler } from './resilience/scheduler.ts';
+import type { Machine } from './machine/machine.ts';
+import { schedulerOn } from './resilience/scheduler.ts';
 import type { Log } from './telemetry/log.ts';
 
 /** What a level means for the rest, once there is a rest. */
@@ -24,14 +24,19 @@ export interface Pressed {
  * `pressed` is asked at each crossing; undefined while the sidecar recovers. Its time is the
  * process's own: the timeline jumps when a recovery ends.
  */
-export function admissionFor(config: Config, log: Log, pressed: () => Pressed | undefined): Admission {
+export function admissionFor(
+  config: Config,
+  log: Log,
+  machine: Machine,
+  pressed: () => Pressed | undefined,
+): Admission {
   const admission = new Admission({
     settings: config.admission,
     quotas: quotasOf(config),
-    scheduler: systemScheduler(performance),
-    readLoop,
-    afterTurn: (work) => void setImmediate(work),
-    wallMs: () => Date.now(),
+    scheduler: schedulerOn(machine, { now: () => machine.monotonicMs() }),
+    readLoop: () => machine.loop(),
+    afterTurn: (work) => machine.soon(work),
+    wallMs: () => machine.wallMs(),
     onChange: (pressure, previous) => {
       const fill = Math.round(pressure.fill * 100) / 100;
       const reading = { ...pressure, fill, previous: previous.level };
@@ -41,7 +46,7 @@ export function admissionFor(config: Config, log: Log, pressed: () => Pressed | 
       rest?.engine.tellPressure(reading);
     },
   });
-  admission.add([memorySignal(config.memoryLimitBytes)]);
+  admission.add([memorySignal(config.memoryLimitBytes, () => machine.residentBytes())]);
   return admission;
 }
 

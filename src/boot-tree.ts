@@ -1,18 +1,22 @@
 /** What has been started, how long it took, and how to take it back when a later part fails. */
+import type { Clocks } from './machine/machine.ts';
 import type { Log } from './telemetry/log.ts';
 
 export class BootTree {
   readonly #log: Log;
   readonly #undo: { readonly part: string; readonly action: () => unknown }[] = [];
   readonly #marks: Record<string, number> = {};
-  #since = performance.now();
+  readonly #clocks: Pick<Clocks, 'monotonicMs'>;
+  #since: number;
 
-  constructor(log: Log) {
+  constructor(log: Log, clocks: Pick<Clocks, 'monotonicMs'>) {
     this.#log = log;
+    this.#clocks = clocks;
+    this.#since = clocks.monotonicMs();
   }
 
   mark(part: string): void {
-    const now = performance.now();
+    const now = this.#clocks.monotonicMs();
     this.#marks[part] = Math.round(now - this.#since);
     this.#since = now;
   }

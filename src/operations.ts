@@ -14,6 +14,7 @@ import type { RecoveryProgress, RecoverySummary } from './engine/recovery.ts';
 import type { Rejection } from './errors.ts';
 import type { Operations, Readiness } from './http/operations.ts';
 import type { Journal } from './journal/journal.ts';
+import { type Machine, repeat } from './machine/machine.ts';
 import { VERSION } from './version.ts';
 
 /** The loop counts as standing still when it has not turned for this long. */
@@ -84,9 +85,10 @@ export class SidecarOperations implements Operations {
   readonly #actor: string;
   readonly #feed: Feed;
   readonly #idempotency: IdempotencyMemory;
-  readonly #startedAt = performance.now();
-  #beatAt = performance.now();
-  readonly #beat: NodeJS.Timeout;
+  readonly #machine: Machine;
+  readonly #startedAt: number;
+  #beatAt: number;
+  readonly #endBeat: () => void;
 
   constructor(parts: {
     readonly config: Config;
@@ -94,6 +96,7 @@ export class SidecarOperations implements Operations {
     readonly actor: string;
     readonly feed: Feed;
     readonly idempotency: IdempotencyMemory;
+    readonly machine: Machine;
   }) {
     this.#config = parts.config;
     this.flags = () => parts.config.flags;
@@ -101,17 +104,19 @@ export class SidecarOperations implements Operations {
     this.#actor = parts.actor;
     this.#feed = parts.feed;
     this.#idempotency = parts.idempotency;
-    this.#beat = setInterval(() => {
-      this.#beatAt = performance.now();
-    }, BEAT_MS).unref();
+    this.#machine = parts.machine;
+    this.#startedAt = this.#beatAt = parts.machine.monotonicMs();
+    this.#endBeat = repeat(parts.machine, BEAT_MS, () => {
+      this.#beatAt = this.#machine.monotonicMs();
+    });
   }
 
   close(): void {
-    clearInterval(this.#beat);
+    this.#endBeat();
   }
 
   alive(): boolean {
-    return performance.now() - this.#beatAt < STALL_MS;
+    return this.#machine.monotonicMs() - this.#beatAt < STALL_MS;
   }
 
   readiness(): Readiness {
@@ -173,7 +178,7 @@ export class SidecarOperations implements Operations {
       replica: config.name,
       actor: this.running?.core.actor ?? this.#actor,
       version: VERSION,
-      uptimeMs: Math.round(performance.now() - this.#startedAt),
+      uptimeMs: Math.round(this.#machine.monotonicMs() - this.#startedAt),
       ready,
       state,
       reasons,

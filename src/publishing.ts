@@ -10,6 +10,7 @@ import type { Bus, StreamName } from './events/bus.ts';
 import { encodeEvent } from './events/message.ts';
 import type { Outbox } from './events/outbox.ts';
 import { createPublisher, type Publisher } from './events/publisher.ts';
+import type { Timers } from './machine/machine.ts';
 import type { Scheduler } from './resilience/scheduler.ts';
 import type { Log } from './telemetry/log.ts';
 
@@ -27,6 +28,7 @@ export interface PublishingParts {
   readonly outbox: Outbox;
   readonly engine: Engine;
   readonly scheduler: Scheduler;
+  readonly timers: Timers;
   readonly log: Log;
 }
 
@@ -42,7 +44,7 @@ export class Publishing {
     this.#publisher = createPublisher({
       bus, outbox, scheduler, log,
       encode: (event) => encodeEvent(event, context, busConfig.encoding),
-      soon: (work) => void setImmediate(work),
+      soon: (work) => parts.timers.soon(work),
       settings: busConfig,
       // Should the process die before all is told again, the next one must know that it was lost.
       onLost: () => parts.engine.noteAcknowledged(),

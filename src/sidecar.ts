@@ -2,7 +2,6 @@
  * The composition root: builds the parts in order, closes them in reverse, and names the part that
  * hangs. Nothing else in the house knows more than its neighbours.
  */
-import { randomBytes } from 'node:crypto';
 import { BootTree } from './boot-tree.ts';
 import { admissionFor, journalSignal, ledgerSignals, stretches } from './admitting.ts';
 import type { Config, LedgerConfig } from './config/config.ts';
@@ -21,20 +20,23 @@ import { recover } from './engine/recovery.ts';
 import { releaseOnDrain } from './engine/drain.ts';
 import type { FeedFact } from './engine/service.ts';
 import { Snapshotter } from './engine/snapshotter.ts';
-import { systemClocks, Timeline } from './engine/timeline.ts';
+import { Timeline } from './engine/timeline.ts';
 import { type CloudEvent, cloudEvent } from './events/cloud-event.ts';
 import { Outbox } from './events/outbox.ts';
 import { createHttpServer } from './http/server.ts';
-import { openJournal } from './journal/open-journal.ts';
+import { type JournalOptions, openJournal } from './journal/open-journal.ts';
 import type { Core } from './core/core.ts';
 import type { Ledger } from './ledger/ledger.ts';
+import type { HttpHandler } from './http/server.ts';
+import type { Machine } from './machine/machine.ts';
+import { systemMachine } from './machine/system-machine.ts';
 import { openBus } from './open-bus.ts';
 import { openLedger } from './open-ledger.ts';
 import { Publishing } from './publishing.ts';
 import { createReconciliation, type Reconciliation } from './reconcile/reconciliation.ts';
 import { ReconstitutingService } from './reconstitute/reconstituting-service.ts';
 import { CoreReplica } from './replica/core-replica.ts';
-import { systemScheduler } from './resilience/scheduler.ts';
+import { schedulerOn } from './resilience/scheduler.ts';
 import { SidecarOperations } from './operations.ts';
 import type { Log } from './telemetry/log.ts';
 import { VERSION } from './version.ts';
@@ -42,6 +44,8 @@ import { VERSION } from './version.ts';
 export interface Sidecar {
   /** Where it listens, as URLs. */
   readonly urls: readonly string[];
+  /** Answers one request, as if it had come over one of them. */
+  readonly handler: HttpHandler;
   /** Drains within the grace period and closes every part. */
   stop(): Promise<void>;
   /** The part that is being closed, while `stop` has not come to its end. */
@@ -55,7 +59,20 @@ export interface SidecarParts {
   readonly flags: () => Flags;
   /** Called once, when the sidecar must not go on: the process should end at once. */
   readonly onFatal: (error: Error) => void;
+  readonly surroundings?: Surroundings;
 }
+
+/** All that a sidecar touches of the world, but for the requests it is sent. */
+export interface Surroundings {
+  readonly machine: Machine;
+  /** The disk of the journal, and its lock. */
+  readonly disk: Pick<JournalOptions, 'fileSystem' | 'failpoints' | 'lock'>;
+  readonly openLedger: typeof openLedger;
+  readonly openBus: typeof openBus;
+}
+
+/** The world as it is. */
+const REAL: Surroundings = { machine: systemMachine, disk: {}, openLedger, openBus };
 
 /** What the ledger is left at the end, however long the clients took. */
 const DRAIN_LEAST_MS = 500;
@@ -64,11 +81,14 @@ const PROGRESS_MS = 1000;
 
 export async function startSidecar(parts: SidecarParts): Promise<Sidecar> {
   const { config, log } = parts;
+  const { machine, disk, openLedger, openBus } = parts.surroundings ?? REAL;
+  /** 64 random bits, never reused. */
+  const newActor = (): string => machine.randomBytes(8).toString('hex');
   const actor = newActor();
   const contract = contractOf(config);
-  const boot = new BootTree(log);
+  const boot = new BootTree(log, machine);
 
-  const timeline = new Timeline(systemClocks);
+  const timeline = new Timeline(machine);
   const feed = new Feed(config.limits.feed);
   const idempotency = new IdempotencyMemory(config.limits.idempotency);
   // Endings are settled in the core, which exists once the journal has been read.
@@ -77,22 +97,25 @@ export async function startSidecar(parts: SidecarParts): Promise<Sidecar> {
   const memory = worstCase(config, SLOT_COSTS);
   log.info({ parts: describeWorstCase(memory, config.memoryLimitBytes) }, 'memory at worst');
   const operations = new SidecarOperations({
-    config, worstCase: memory, actor, feed, idempotency,
+    config, worstCase: memory, actor, feed, idempotency, machine,
   });
   operations.flags = parts.flags;
   boot.undo('operations', () => operations.close());
 
   try {
-    const opened = await openJournal({ directory: config.dataDir, ...config.journal });
+    const opened = await openJournal({
+      directory: config.dataDir, ...config.journal, machine, ...disk,
+    });
     boot.undo('data directory', () => opened.release());
     boot.mark('data directory');
 
     const service = new LateService();
-    const admission = admissionFor(config, log, () => operations.running);
+    const admission = admissionFor(config, log, machine, () => operations.running);
     operations.admission = admission;
     boot.undo('admission', () => admission.close());
     const http = createHttpServer({
       service, feed, operations, admission, log,
+      timers: machine,
       eventOf: eventsOf(config),
       options: { version: VERSION, ...config.http, ...config.limits },
     });
@@ -107,7 +130,7 @@ export async function startSidecar(parts: SidecarParts): Promise<Sidecar> {
       ...(outbox === undefined ? {} : { outbox }),
       coreOptions: {
         actor,
-        hashSeed: randomBytes(4).readInt32LE(),
+        hashSeed: machine.randomBytes(4).readInt32LE(),
         namespaces: config.namespaces,
         autoCreateNamespaces: config.autoCreateNamespaces,
         limits: config.limits,
@@ -130,6 +153,7 @@ export async function startSidecar(parts: SidecarParts): Promise<Sidecar> {
 
     const snapshotter = new Snapshotter({
       core, journal, idempotency, timeline, feed,
+      timers: machine,
       ...(outbox === undefined ? {} : { outbox }),
       onDone: (outcome) => log.info(outcome, 'snapshot written'),
       onError: (error) => log.warn({ error: error.message }, 'snapshot given up'),
@@ -138,6 +162,7 @@ export async function startSidecar(parts: SidecarParts): Promise<Sidecar> {
     let publishing: Publishing | undefined;
     const engine = new Engine({
       core, journal, feed, timeline, idempotency,
+      timers: machine,
       ...(outbox === undefined ? {} : { outbox }),
       contracts: config.namespaces,
       defaultDurability:
@@ -157,7 +182,7 @@ export async function startSidecar(parts: SidecarParts): Promise<Sidecar> {
     operations.running = { core, engine, journal, recovery: summary };
     admission.add([journalSignal(journal)]);
     core.setStretching(stretches(admission.pressure));
-    const scheduler = systemScheduler(timeline);
+    const scheduler = schedulerOn(machine, timeline);
     let ledger: Ledger | undefined;
     if (config.ledger !== undefined) {
       ledger = await openLedger(config.ledger, `leasehold ${config.name}`);
@@ -182,6 +207,7 @@ export async function startSidecar(parts: SidecarParts): Promise<Sidecar> {
       const bus = await openBus(config.bus, `leasehold ${config.name}`, scheduler, log);
       publishing = new Publishing({
         config, busConfig: config.bus, bus, outbox, engine, scheduler, log,
+        timers: machine,
       });
       operations.publishing = publishing;
       admission.add(publishing.signals());
@@ -207,6 +233,7 @@ export async function startSidecar(parts: SidecarParts): Promise<Sidecar> {
     };
     return {
       urls,
+      handler: http.handler,
       get closing() {
         return closing;
       },
@@ -234,10 +261,6 @@ export async function startSidecar(parts: SidecarParts): Promise<Sidecar> {
     await boot.unwind();
     throw error;
   }
-}
-
-function newActor(): string {
-  return randomBytes(8).toString('hex');
 }
 
 /** What the core must know of the ledger. */

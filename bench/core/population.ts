@@ -12,7 +12,8 @@ import { isRefusal } from '../../src/core/refusal.ts';
 import { Engine } from '../../src/engine/engine.ts';
 import { Feed } from '../../src/engine/feed.ts';
 import { IdempotencyMemory } from '../../src/engine/idempotency.ts';
-import { systemClocks, Timeline } from '../../src/engine/timeline.ts';
+import { Timeline } from '../../src/engine/timeline.ts';
+import { systemMachine } from '../../src/machine/system-machine.ts';
 import { openJournal } from '../../src/journal/open-journal.ts';
 
 export const NAMESPACE = 'bench';
@@ -113,6 +114,7 @@ export async function engineOver(core: Core, timeline: Timeline) {
     journal,
     feed,
     timeline,
+    timers: systemMachine,
     idempotency: new IdempotencyMemory({ entries: 1000, bytes: MEBIBYTE, ttlMs: 300_000 }),
     defaultDurability: 'journal',
     contracts: coreOptions(1).namespaces,
@@ -135,6 +137,6 @@ export async function engineOver(core: Core, timeline: Timeline) {
 }
 
 export function newCore(entries: number): { core: Core; timeline: Timeline } {
-  const timeline = new Timeline(systemClocks);
+  const timeline = new Timeline(systemMachine);
   return { core: new Core(coreOptions(entries), timeline.now()), timeline };
 }

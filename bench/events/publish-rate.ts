@@ -15,7 +15,8 @@ import { type EncodingContext, encodeEvent } from '../../src/events/message.ts';
 import { NatsBus } from '../../src/events/nats/nats-bus.ts';
 import type { OutboxEvent } from '../../src/events/outbox-port.ts';
 import { createPublisher, type Publisher } from '../../src/events/publisher.ts';
-import { systemScheduler } from '../../src/resilience/scheduler.ts';
+import { schedulerOn } from '../../src/resilience/scheduler.ts';
+import { systemMachine } from '../../src/machine/system-machine.ts';
 import { type NatsServer, startNats } from '../../test/servers/nats.ts';
 import { processorMs } from '../http/processes.ts';
 import { Histogram } from '../replay/histogram.ts';
@@ -60,7 +61,7 @@ const context: EncodingContext = {
 };
 const encode = (event: OutboxEvent): BusMessage => encodeEvent(event, context, 'structured');
 const silent = { debug: () => {}, info: () => {}, warn: warned };
-const scheduler = systemScheduler({ now: () => performance.now() });
+const scheduler = schedulerOn(systemMachine, { now: () => performance.now() });
 const random = seededRandom(1);
 const facts = toldFacts(DISTINCT);
 const messages = plainMessages();

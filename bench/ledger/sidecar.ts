@@ -8,7 +8,8 @@ import type { NamespaceContract } from '../../src/core/contract.ts';
 import { Core } from '../../src/core/core.ts';
 import { isRefusal } from '../../src/core/refusal.ts';
 import { Ticker } from '../../src/engine/ticker.ts';
-import { systemClocks, Timeline } from '../../src/engine/timeline.ts';
+import { Timeline } from '../../src/engine/timeline.ts';
+import { systemMachine } from '../../src/machine/system-machine.ts';
 import type { Ledger } from '../../src/ledger/ledger.ts';
 import type { RedisLedgerOptions } from '../../src/ledger/redis/options.ts';
 import { RedisLedger } from '../../src/ledger/redis/redis-ledger.ts';
@@ -17,7 +18,7 @@ import {
 } from '../../src/reconcile/reconciliation.ts';
 import type { ReconcileSettings } from '../../src/reconcile/settings.ts';
 import { CoreReplica } from '../../src/replica/core-replica.ts';
-import { systemScheduler } from '../../src/resilience/scheduler.ts';
+import { schedulerOn } from '../../src/resilience/scheduler.ts';
 import { coreOptions, KEY_BYTES, putOf, VALUE_BYTES } from '../core/population.ts';
 import { pause } from '../script.ts';
 
@@ -42,7 +43,7 @@ export const DEFAULTS: ReconcileSettings = {
 
 /** The time of everybody in a benchmark; it can be moved on instead of being waited for. */
 export class BenchTime {
-  readonly #timeline = new Timeline(systemClocks);
+  readonly #timeline = new Timeline(systemMachine);
   #aheadMs = 0;
 
   now(): number {
@@ -132,7 +133,7 @@ export class BenchSidecar {
       settings,
       replica: this.replica,
       ledger: options.through?.(this.#ledger) ?? this.#ledger,
-      scheduler: systemScheduler(time),
+      scheduler: schedulerOn(systemMachine, time),
       flags: () => ({ sweep: 'on', adoption: 'on', merge: 'on' }),
       ackOf: () => 'applied',
       newActor,
@@ -222,16 +223,19 @@ export class BenchSidecar {
   }
 
   #newTicker(): Ticker {
-    return new Ticker({
-      now: () => this.#time.now(),
-      next: () => this.core.nextTick(),
-      tick: (now, budget) => {
-        const more = this.core.tick(now, budget);
-        this.core.facts.reset();
-        this.reconciliation.changed();
-        return more;
+    return new Ticker(
+      {
+        now: () => this.#time.now(),
+        next: () => this.core.nextTick(),
+        tick: (now, budget) => {
+          const more = this.core.tick(now, budget);
+          this.core.facts.reset();
+          this.reconciliation.changed();
+          return more;
+        },
       },
-    });
+      systemMachine,
+    );
   }
 
   #stepped(): void {

@@ -5,10 +5,11 @@
  */
 import type { Command } from '../core/command.ts';
 import { type ErrorCode, reject, type Rejection } from '../errors.ts';
+import type { LoopReading } from '../machine/machine.ts';
 import type { Scheduler } from '../resilience/scheduler.ts';
 import { refusedAt, type RequestClass, type Sheddable } from './classes.ts';
 import { Limit } from './limit.ts';
-import { LoopDelay, type LoopReading } from './loop-delay.ts';
+import { LoopDelay } from './loop-delay.ts';
 import { Pacer } from './pacer.ts';
 import { type Gauge, PressureGauges, rounded } from './pressure.ts';
 import { type Caller, type QuotaRefusal, Quotas } from './quotas.ts';

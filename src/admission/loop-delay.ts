@@ -10,20 +10,7 @@
  * least delay of an interval, Nichols & Jacobson 2012). The time in the queue, rather than that of
  * the answer, as in DAGOR (Zhou et al., SoCC 2018): a slow disk is no reason to refuse reads.
  */
-import { performance } from 'node:perf_hooks';
-
-/** Counted since the process began. */
-export interface LoopReading {
-  /** Milliseconds in which the loop did something. */
-  readonly activeMs: number;
-  readonly turns: number;
-}
-
-/** The loop of this process. */
-export function readLoop(): LoopReading {
-  const { active } = performance.eventLoopUtilization();
-  return { activeMs: active, turns: performance.nodeTiming.uvMetricsInfo.loopCount };
-}
+import type { LoopReading } from '../machine/machine.ts';
 
 /** What the loop did since the last one. */
 export interface LoopWindow {

@@ -7,7 +7,7 @@ import type { Signal } from './signals.ts';
 
 export function memorySignal(
   limitBytes: number,
-  residentBytes: () => number = process.memoryUsage.rss,
+  residentBytes: () => number,
 ): Signal {
   return { source: 'memory', what: 'resident', fill: () => residentBytes() / limitBytes };
 }

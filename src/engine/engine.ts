@@ -17,6 +17,7 @@ import { ERRORS, reject } from '../errors.ts';
 import type { PressureReading } from '../core/fact.ts';
 import type { Outbox } from '../events/outbox.ts';
 import type { Journal } from '../journal/journal.ts';
+import type { Timers } from '../machine/machine.ts';
 import { essenceOf, replay } from './essence.ts';
 import type { Feed } from './feed.ts';
 import type { IdempotencyMemory } from './idempotency.ts';
@@ -35,6 +36,7 @@ export interface EngineParts {
   readonly journal: Journal;
   readonly feed: Feed;
   readonly timeline: Timeline;
+  readonly timers: Timers;
   readonly idempotency: IdempotencyMemory;
   /** Absent without a bus. */
   readonly outbox?: Outbox;
@@ -73,6 +75,7 @@ export class Engine implements Service {
   readonly #journal: Journal;
   readonly #feed: Feed;
   readonly #timeline: Timeline;
+  readonly #timers: Timers;
   readonly #idempotency: IdempotencyMemory;
   readonly #outbox: Outbox | undefined;
   readonly #durability = new Map<string, Durability>();
@@ -101,6 +104,7 @@ export class Engine implements Service {
     this.#journal = parts.journal;
     this.#feed = parts.feed;
     this.#timeline = parts.timeline;
+    this.#timers = parts.timers;
     this.#idempotency = parts.idempotency;
     this.#outbox = parts.outbox;
     this.#defaultDurability = levelOf(parts.defaultDurability);
@@ -112,11 +116,14 @@ export class Engine implements Service {
     this.#someFsync =
       parts.defaultDurability === 'fsync' ||
       parts.contracts.some((contract) => contract.durability === 'fsync');
-    this.#ticker = new Ticker({
-      now: () => this.now(),
-      next: () => this.#core.nextTick(),
-      tick: (now, budget) => this.#attempt(() => this.#core.tick(now, budget)) ?? false,
-    });
+    this.#ticker = new Ticker(
+      {
+        now: () => this.now(),
+        next: () => this.#core.nextTick(),
+        tick: (now, budget) => this.#attempt(() => this.#core.tick(now, budget)) ?? false,
+      },
+      parts.timers,
+    );
     this.#journal.onAdvance = () => this.#advance();
     this.#journal.onFailure = (error) => this.#fail(error);
   }
@@ -432,7 +439,7 @@ export class Engine implements Service {
   #scheduleFlush(): void {
     if (this.#flushScheduled) return;
     this.#flushScheduled = true;
-    setImmediate(this.#flush);
+    this.#timers.soon(this.#flush);
   }
 
   /** The end of a turn: one group to the journal, then the replies that waited for it. */

@@ -5,6 +5,7 @@
  */
 import type { Core } from '../core/core.ts';
 import type { Journal, SnapshotWriter } from '../journal/journal.ts';
+import type { Timers } from '../machine/machine.ts';
 import type { IdempotencyMemory } from './idempotency.ts';
 import { ENDINGS_STREAM, EVENTS_STREAM } from '../core/told.ts';
 import type { Outbox, OutboxPosition } from '../events/outbox.ts';
@@ -22,6 +23,7 @@ export interface SnapshotterParts {
   readonly journal: Journal;
   readonly idempotency: IdempotencyMemory;
   readonly timeline: Timeline;
+  readonly timers: Timers;
   readonly feed: { readonly sequence: number };
   /** Absent without a bus. */
   readonly outbox?: Outbox;
@@ -79,21 +81,21 @@ export class Snapshotter {
     try {
       while (!core.snapshotNext(SLICE_ROWS, take)) {
         if (this.#stopped) throw new Error('the sidecar is stopping');
-        await (keepsUp ? nextTurn() : writer.drained());
+        await (keepsUp ? this.#nextTurn() : writer.drained());
       }
       for (const [key, { fingerprint, at, essence }] of idempotency.completed()) {
         const answer = answerRecord({ key, fingerprint, at, essence });
         keepsUp = writer.append(answer, 0, answer.length);
         if (++records % SLICE_ROWS === 0 || !keepsUp) {
           if (this.#stopped) throw new Error('the sidecar is stopping');
-          await (keepsUp ? nextTurn() : writer.drained());
+          await (keepsUp ? this.#nextTurn() : writer.drained());
         }
       }
       for (const record of owed === undefined ? [] : owedRecords(owed, timeline.now())) {
         keepsUp = writer.append(record, 0, record.length);
         if (++records % SLICE_ROWS === 0 || !keepsUp) {
           if (this.#stopped) throw new Error('the sidecar is stopping');
-          await (keepsUp ? nextTurn() : writer.drained());
+          await (keepsUp ? this.#nextTurn() : writer.drained());
         }
       }
       await writer.finish();
@@ -103,6 +105,10 @@ export class Snapshotter {
       await writer.abort();
       if (!this.#stopped) onError(error as Error);
     }
+  }
+
+  #nextTurn(): Promise<void> {
+    return new Promise((resolve) => this.#parts.timers.soon(resolve));
   }
 
   /** Gives up a snapshot under way, since the journal alone is enough. */
@@ -140,6 +146,3 @@ function* owedRecords({ logs, positions }: OwedNow, at: number): IterableIterato
   for (const position of positions) yield acknowledgedRecord({ ...position, at });
 }
 
-function nextTurn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
-}

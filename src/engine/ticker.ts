@@ -3,11 +3,11 @@
  * requests are served between slices of a pile-up; the next slice follows in the same turn of the
  * loop that serves them.
  */
+import type { Timers } from '../machine/machine.ts';
+
 const SLICE_MS = 2;
 /** Endings between two looks at the clock. */
 const SLICE_UNITS = 64;
-/** Longer timers than this overflow in Node and fire at once. */
-const DELAY_MAX_MS = 2 ** 31 - 1;
 
 export interface Tickable {
   now(): number;
@@ -19,13 +19,15 @@ export interface Tickable {
 
 export class Ticker {
   readonly #work: Tickable;
-  #timer: NodeJS.Timeout | undefined;
+  readonly #timers: Timers;
+  #cancel: (() => void) | undefined;
   #armedFor = Number.POSITIVE_INFINITY;
   #sliceScheduled = false;
   #stopped = false;
 
-  constructor(work: Tickable) {
+  constructor(work: Tickable, timers: Timers) {
     this.#work = work;
+    this.#timers = timers;
   }
 
   /** Makes sure that the sweep runs when its next work is due. Cheap: call it every turn. */
@@ -38,11 +40,11 @@ export class Ticker {
     const delayMs = Math.ceil(next - this.#work.now());
     if (delayMs <= 0) {
       this.#sliceScheduled = true;
-      setImmediate(this.#slice);
+      this.#timers.soon(this.#slice);
       return;
     }
     this.#armedFor = next;
-    this.#timer = setTimeout(this.#slice, Math.min(delayMs, DELAY_MAX_MS));
+    this.#cancel = this.#timers.after(delayMs, this.#slice);
   }
 
   readonly #slice = (): void => {
@@ -55,7 +57,7 @@ export class Ticker {
       now = this.#work.now();
       if (now - startedAt >= SLICE_MS) {
         this.#sliceScheduled = true;
-        setImmediate(this.#slice);
+        this.#timers.soon(this.#slice);
         return;
       }
     }
@@ -63,8 +65,8 @@ export class Ticker {
   };
 
   #clear(): void {
-    if (this.#timer !== undefined) clearTimeout(this.#timer);
-    this.#timer = undefined;
+    this.#cancel?.();
+    this.#cancel = undefined;
     this.#armedFor = Number.POSITIVE_INFINITY;
   }
 

@@ -4,17 +4,7 @@
  * timeline goes on where the journal left it, plus the wall-clock time that passed meanwhile; a
  * wall clock that is behind counts as no time at all (late, never early).
  */
-export interface Clocks {
-  /** Monotonic milliseconds, any origin. */
-  monotonicMs(): number;
-  /** Unix milliseconds. */
-  wallMs(): number;
-}
-
-export const systemClocks: Clocks = {
-  monotonicMs: () => performance.now(),
-  wallMs: () => Date.now(),
-};
+import type { Clocks } from '../machine/machine.ts';
 
 export class Timeline {
   readonly #clocks: Clocks;

@@ -16,6 +16,7 @@ import { ByteBudget, Gate, renewalBodyBytes } from './gate.ts';
 import type { Log } from './log.ts';
 import type { Operations } from './operations.ts';
 import type { HttpOptions } from './options.ts';
+import { repeat, type Timers } from '../machine/machine.ts';
 import { routesFor } from './routes.ts';
 import { Watchers } from './watchers.ts';
 
@@ -31,11 +32,14 @@ export interface HttpServerParts {
   readonly eventOf: EventOf;
   readonly options: HttpOptions;
   readonly log: Log;
+  readonly timers: Timers;
 }
+
+export type HttpHandler = (request: IncomingMessage, response: ServerResponse) => void;
 
 export interface HttpServer {
   /** Answers one request; for tests that need no socket. */
-  readonly handler: (request: IncomingMessage, response: ServerResponse) => void;
+  readonly handler: HttpHandler;
   /**
    * Listens on all of `addresses` or on none, and gives their URLs with the real ports, in the same
    * order. A socket file left by a process that is gone is replaced.
@@ -59,11 +63,13 @@ class NodeHttpServer implements HttpServer {
   readonly #dispatch: Dispatch;
   readonly #connections: Connections;
   readonly #listeners: Server[] = [];
-  #sweep: NodeJS.Timeout | undefined;
+  readonly #timers: Timers;
+  #endSweep: (() => void) | undefined;
   readonly handler: HttpServer['handler'];
 
   constructor(parts: HttpServerParts) {
-    const { service, feed, operations, admission, eventOf, options, log } = parts;
+    const { service, feed, operations, admission, eventOf, options, log, timers } = parts;
+    this.#timers = timers;
     const { requestsInFlight } = options;
     this.#edge = {
       service, feed, operations, admission, options, log,
@@ -76,7 +82,7 @@ class NodeHttpServer implements HttpServer {
       },
       bytes: new ByteBudget(options.inFlightBodyBytes),
       renewalBytes: new ByteBudget(renewalBodyBytes(options)),
-      watchers: new Watchers(eventOf, () => service.now(), options.watchers),
+      watchers: new Watchers(eventOf, () => service.now(), options.watchers, timers),
       draining: false,
     };
     this.#dispatch = new Dispatch(this.#edge, routesFor(options));
@@ -101,7 +107,9 @@ class NodeHttpServer implements HttpServer {
       for (const server of this.#listeners.splice(0)) server.close();
       throw error;
     }
-    this.#sweep ??= setInterval(() => this.#connections.sweep(), SWEEP_MS).unref();
+    if (addresses.length > 0) {
+      this.#endSweep ??= repeat(this.#timers, SWEEP_MS, () => this.#connections.sweep());
+    }
     return urls;
   }
 
@@ -156,11 +164,11 @@ class NodeHttpServer implements HttpServer {
       return gone;
     });
     this.#connections.close(false);
-    const cut = setTimeout(() => this.#connections.close(true), graceMs);
+    const calmed = this.#timers.after(graceMs, () => this.#connections.close(true));
     await Promise.all(closed);
-    clearTimeout(cut);
-    clearInterval(this.#sweep);
-    this.#sweep = undefined;
+    calmed();
+    this.#endSweep?.();
+    this.#endSweep = undefined;
   }
 }
 

@@ -8,6 +8,7 @@ import type { ServerResponse } from 'node:http';
 import type { FeedFact, FeedReader, ResyncNotice } from '../engine/service.ts';
 import type { Fact } from '../core/fact.ts';
 import { eventName } from '../events/cloud-event.ts';
+import { repeat, type Timers } from '../machine/machine.ts';
 import type { EventOf } from './edge.ts';
 
 export interface EventFilter {
@@ -74,13 +75,15 @@ export class Watchers {
   readonly #watchers = new Set<Watcher>();
   readonly #queue: Watcher[] = [];
   readonly #texts: (KeptText | undefined)[] = new Array(TEXTS_KEPT).fill(undefined);
-  #heartbeat: NodeJS.Timeout | undefined;
+  readonly #timers: Timers;
+  #endHeartbeat: (() => void) | undefined;
   #pumpDue = false;
 
-  constructor(eventOf: EventOf, now: () => number, limit: number) {
+  constructor(eventOf: EventOf, now: () => number, limit: number, timers: Timers) {
     this.#eventOf = eventOf;
     this.#now = now;
     this.#limit = limit;
+    this.#timers = timers;
   }
 
   get count(): number {
@@ -95,7 +98,7 @@ export class Watchers {
   add(response: ServerResponse, reader: FeedReader, filter: EventFilter): void {
     const watcher = new Watcher(response, reader, filter);
     this.#watchers.add(watcher);
-    this.#heartbeat ??= setInterval(() => this.#beat(), HEARTBEAT_MS).unref();
+    this.#endHeartbeat ??= repeat(this.#timers, HEARTBEAT_MS, () => this.#beat());
     reader.onFact = () => this.#wake(watcher);
     response.on('drain', () => {
       watcher.full = false;
@@ -122,8 +125,8 @@ export class Watchers {
     watcher.reader.onFact = () => {};
     watcher.reader.close();
     if (this.#watchers.size === 0) {
-      clearInterval(this.#heartbeat);
-      this.#heartbeat = undefined;
+      this.#endHeartbeat?.();
+      this.#endHeartbeat = undefined;
     }
   }
 
@@ -145,7 +148,7 @@ export class Watchers {
   #schedule(): void {
     if (this.#pumpDue) return;
     this.#pumpDue = true;
-    setImmediate(() => {
+    this.#timers.soon(() => {
       this.#pumpDue = false;
       this.#pump();
     });

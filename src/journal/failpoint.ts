@@ -33,25 +33,33 @@ export function parseFailpoint(text: string): { name: FailpointName; count: numb
   return { name: name as FailpointName, count: Number(count) };
 }
 
+/** Where a process can be made to die. */
+export interface Failpoints {
+  /** True when the process must now die at `name`: for places that have something to do first. */
+  reached(name: FailpointName): boolean;
+  /** Not one more instruction of the program runs. */
+  die(): never;
+}
+
+/** Dies here when `name` is armed and its count is used up. */
+export function failpoint(failpoints: Failpoints, name: FailpointName): void {
+  if (failpoints.reached(name)) failpoints.die();
+}
+
 const setting = process.env.LEASEHOLD_FAILPOINT;
 const armed = setting === undefined || setting === '' ? undefined : parseFailpoint(setting);
 let remaining = armed?.count ?? 0;
 
-/** True when the process must now die at `name`: for places that have something to do first. */
-export function reached(name: FailpointName): boolean {
-  if (armed === undefined) return false;
-  if (armed.name !== name) return false;
-  remaining -= 1;
-  return remaining === 0;
-}
-
-/** Dies here when `name` is armed and its count is used up. */
-export function failpoint(name: FailpointName): void {
-  if (armed !== undefined && reached(name)) die();
-}
-
-export function die(): never {
-  process.kill(process.pid, 'SIGKILL');
-  // The signal is on its way; not one more instruction of the program may run meanwhile.
-  for (;;);
-}
+/** Those of this process, as its environment arms them. */
+export const processFailpoints: Failpoints = {
+  reached(name) {
+    if (armed === undefined || armed.name !== name) return false;
+    remaining -= 1;
+    return remaining === 0;
+  },
+  die() {
+    process.kill(process.pid, 'SIGKILL');
+    // The signal is on its way; nothing may run meanwhile.
+    for (;;);
+  },
+};

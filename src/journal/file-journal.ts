@@ -15,14 +15,15 @@
  * neither snapshots nor new segments are begun: they would eat the reserve. A sync that fails is
  * final, as the kernel may already have forgotten the pages it could not write.
  */
+import { repeat } from '../machine/machine.ts';
 import type { DirectoryLock } from './directory-lock.ts';
 import { segmentName } from './directory.ts';
-import { die, failpoint, reached } from './failpoint.ts';
-import type { FileSystem } from './file-system.ts';
+import { failpoint } from './failpoint.ts';
 import { writeAll, writeAllSync } from './file-system.ts';
 import { encodeFileHeader, FILE_HEADER_BYTES, FLAG_CLEAN, fileHeaderCrc } from './frame.ts';
 import { GroupBuffer } from './group-buffer.ts';
 import { isNoRoom } from './journal-errors.ts';
+import type { JournalHost } from './journal-host.ts';
 import type { Journal, JournalState, JournalStatus, SnapshotWriter } from './journal.ts';
 import type { Recovered } from './recover.ts';
 import { Reserve } from './reserve.ts';
@@ -42,8 +43,7 @@ const SYNCS_PER_SEGMENT = 8;
 /** A snapshot pays above this number of files, however small: many short runs leave many. */
 const SEGMENTS_MAX = 64;
 
-export interface JournalSettings {
-  readonly fileSystem: FileSystem;
+export interface JournalSettings extends JournalHost {
   readonly directory: string;
   readonly segmentBytes: number;
   readonly reserveBytes: number;
@@ -82,10 +82,10 @@ export class FileJournal implements Journal {
 
   #syncWanted = 0;
   #syncing: Promise<void> | undefined;
-  #gathering: NodeJS.Timeout | undefined;
+  #endGathering: (() => void) | undefined;
   #lastSyncMs: number | undefined;
 
-  #spaceCheck: NodeJS.Timeout | undefined;
+  #endSpaceCheck: (() => void) | undefined;
   #refilling: Promise<void> | undefined;
 
   #snapshot: SnapshotFile | undefined;
@@ -169,15 +169,16 @@ export class FileJournal implements Journal {
     if (wanted <= this.#syncWanted || this.#state === 'failed') return;
     this.#syncWanted = wanted;
     // While one is in flight its end starts the next; those who come meanwhile are gathered by it.
-    if (this.#syncing !== undefined || this.#gathering !== undefined) return;
+    if (this.#syncing !== undefined || this.#endGathering !== undefined) return;
     if (this.#settings.syncGatherMs === 0) {
       this.#pursueSync();
       return;
     }
-    this.#gathering = setTimeout(() => {
-      this.#gathering = undefined;
+    const { machine, syncGatherMs } = this.#settings;
+    this.#endGathering = machine.after(syncGatherMs, () => {
+      this.#endGathering = undefined;
       this.#pursueSync();
-    }, this.#settings.syncGatherMs);
+    });
   }
 
   shouldSnapshot(): boolean {
@@ -203,7 +204,7 @@ export class FileJournal implements Journal {
     covered.promise.catch(() => {});
     this.#snapshotCovered = { number, resolve: covered.resolve, reject: covered.reject };
     this.#snapshot = new SnapshotFile({
-      fileSystem: this.#settings.fileSystem,
+      ...this.#host,
       directory: this.#settings.directory,
       actor: this.#actor,
       number,
@@ -255,14 +256,14 @@ export class FileJournal implements Journal {
         return;
       }
       const position = this.#buffer.firstPosition;
-      if (performance.now() < this.#asyncUntilMs) this.#work = this.#writeLater(length, position);
+      if (this.#settings.machine.monotonicMs() < this.#asyncUntilMs) this.#work = this.#writeLater(length, position);
       else this.#writeNow(length, position);
     }
   }
 
   #writeNow(length: number, position: number): void {
     const { fileSystem, stallMs } = this.#settings;
-    const startedMs = performance.now();
+    const startedMs = this.#settings.machine.monotonicMs();
     try {
       this.#beforeWrite(length);
       try {
@@ -275,7 +276,7 @@ export class FileJournal implements Journal {
       this.#fail(error);
       return;
     }
-    const endedMs = performance.now();
+    const endedMs = this.#settings.machine.monotonicMs();
     if (endedMs - startedMs > stallMs) this.#asyncUntilMs = endedMs + ASYNC_AFTER_STALL_MS;
     this.#wrote(length, position);
   }
@@ -303,17 +304,18 @@ export class FileJournal implements Journal {
   }
 
   #beforeWrite(length: number): void {
-    failpoint('before-write');
-    if (reached('after-half-write')) {
+    const { failpoints } = this.#settings;
+    failpoint(failpoints, 'before-write');
+    if (failpoints.reached('after-half-write')) {
       const half = Math.floor(length / 2);
       writeAllSync(this.#settings.fileSystem, this.#fd, this.#buffer.bytes, half, this.#segmentBytes);
-      die();
+      failpoints.die();
     }
   }
 
   #wrote(length: number, position: number): void {
     if (this.#state === 'failed') return;
-    failpoint('after-write');
+    failpoint(this.#settings.failpoints, 'after-write');
     this.#buffer.discard(length);
     this.#segmentBytes += length;
     this.#bytesSinceSnapshot += length;
@@ -347,7 +349,7 @@ export class FileJournal implements Journal {
     this.#busy = true;
     this.#rotating = true;
     try {
-      failpoint('before-rotate');
+      failpoint(this.#settings.failpoints, 'before-rotate');
       await this.#syncing;
       // Also when there is only its header: found empty later, it would look torn.
       if (this.#unsyncedBytes > 0) await this.#sync();
@@ -359,7 +361,7 @@ export class FileJournal implements Journal {
       this.#buffer.passMark();
       // All of it is synced: there is nothing left that closing could tell us.
       fileSystem.close(previous.fd).catch(() => {});
-      failpoint('after-rotate');
+      failpoint(this.#settings.failpoints, 'after-rotate');
     } catch (error) {
       this.#fail(error);
     } finally {
@@ -400,6 +402,11 @@ export class FileJournal implements Journal {
     }
   }
 
+  get #host(): JournalHost {
+    const { fileSystem, machine, failpoints } = this.#settings;
+    return { fileSystem, machine, failpoints };
+  }
+
   #headerCrc(number: number): number {
     return fileHeaderCrc(encodeFileHeader('segment', this.#actor, number));
   }
@@ -407,7 +414,7 @@ export class FileJournal implements Journal {
   /* ---- syncing ------------------------------------------------------------------------- */
 
   #pursueSync(): void {
-    if (this.#syncing !== undefined || this.#gathering !== undefined) return;
+    if (this.#syncing !== undefined || this.#endGathering !== undefined) return;
     if (this.#rotating || this.#state === 'failed') return;
     if (this.#syncedPosition >= this.#syncWanted || this.#syncedPosition >= this.#writtenPosition) return;
     this.#syncing = this.#sync().then(() => {
@@ -421,8 +428,8 @@ export class FileJournal implements Journal {
     const { fileSystem, directory } = this.#settings;
     const covers = this.#writtenPosition;
     const bytes = this.#unsyncedBytes;
-    const startedMs = performance.now();
-    failpoint('before-sync');
+    const startedMs = this.#settings.machine.monotonicMs();
+    failpoint(this.#settings.failpoints, 'before-sync');
     try {
       await fileSystem.syncData(this.#fd);
       if (!this.#nameIsDurable) {
@@ -434,10 +441,10 @@ export class FileJournal implements Journal {
       return;
     }
     if (this.#failed()) return;
-    failpoint('after-sync');
+    failpoint(this.#settings.failpoints, 'after-sync');
     this.#unsyncedBytes -= bytes;
     this.#syncedPosition = covers;
-    this.#lastSyncMs = performance.now() - startedMs;
+    this.#lastSyncMs = this.#settings.machine.monotonicMs() - startedMs;
     this.onAdvance();
   }
 
@@ -453,12 +460,11 @@ export class FileJournal implements Journal {
 
   #becomeFull(): void {
     this.#state = 'full';
-    this.#spaceCheck = setInterval(() => {
+    this.#endSpaceCheck = repeat(this.#settings.machine, SPACE_CHECK_MS, () => {
       this.#refilling ??= this.#refill().finally(() => {
         this.#refilling = undefined;
       });
-    }, SPACE_CHECK_MS);
-    this.#spaceCheck.unref();
+    });
   }
 
   /** Back to `ok` when the disk has room for the reserve and as much again to work in. */
@@ -472,7 +478,7 @@ export class FileJournal implements Journal {
       return;
     }
     if (this.#state !== 'full' || this.#closing !== undefined) return;
-    clearInterval(this.#spaceCheck);
+    this.#endSpaceCheck?.();
     this.#state = 'ok';
     this.onAdvance();
   }
@@ -510,9 +516,9 @@ export class FileJournal implements Journal {
   }
 
   #stopTimers(): void {
-    clearTimeout(this.#gathering);
-    this.#gathering = undefined;
-    clearInterval(this.#spaceCheck);
+    this.#endGathering?.();
+    this.#endGathering = undefined;
+    this.#endSpaceCheck?.();
   }
 
   async #shutDown(nowMs: number, wallMs: number): Promise<void> {

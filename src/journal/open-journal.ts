@@ -2,10 +2,14 @@
  * The way into a data directory: lock it, read it back, then start a run of one's own. In this
  * order, and each once; a directory that could not be read back is never written to.
  */
-import { lockDirectory } from './directory-lock.ts';
+import type { Clocks, Timers } from '../machine/machine.ts';
+import { systemMachine } from '../machine/system-machine.ts';
+import { type DirectoryLock, lockDirectory } from './directory-lock.ts';
+import { type Failpoints, processFailpoints } from './failpoint.ts';
 import type { FileSystem } from './file-system.ts';
 import { nodeFileSystem } from './file-system.ts';
 import { FileJournal } from './file-journal.ts';
+import type { JournalHost } from './journal-host.ts';
 import type { Journal, RecoveredRecord, RecoveryReport } from './journal.ts';
 import { recoverDirectory } from './recover.ts';
 import type { Recovered, RecoveryProgress } from './recover.ts';
@@ -31,6 +35,10 @@ export interface JournalOptions {
   /** Damage in the newest segment: stop, or give up everything from there on. Default refuse. */
   readonly onCorruption?: 'refuse' | 'truncate';
   readonly fileSystem?: FileSystem;
+  readonly machine?: Clocks & Timers;
+  readonly failpoints?: Failpoints;
+  /** Throws DirectoryInUseError when another process has the directory. */
+  readonly lock?: (directory: string) => DirectoryLock;
 }
 
 export interface OpenedJournal {
@@ -53,21 +61,25 @@ export interface OpenedJournal {
 
 /** Locks the directory; rejects with DirectoryInUseError when another process has it. */
 export async function openJournal(options: JournalOptions): Promise<OpenedJournal> {
-  const fileSystem = options.fileSystem ?? nodeFileSystem;
+  const host: JournalHost = {
+    fileSystem: options.fileSystem ?? nodeFileSystem,
+    machine: options.machine ?? systemMachine,
+    failpoints: options.failpoints ?? processFailpoints,
+  };
   const { directory } = options;
-  await fileSystem.makeDirectory(directory);
-  const lock = lockDirectory(directory);
+  await host.fileSystem.makeDirectory(directory);
+  const lock = (options.lock ?? lockDirectory)(directory);
   let recovered: Recovered | undefined;
   return {
     async recover(onRecord, onProgress) {
-      const source = { fileSystem, directory, onCorruption: options.onCorruption ?? 'refuse' };
+      const source = { ...host, directory, onCorruption: options.onCorruption ?? 'refuse' };
       recovered = await recoverDirectory(source, onRecord, onProgress);
       return recovered.report;
     },
     async start({ actor }) {
       if (recovered === undefined) throw new Error('Cannot start the journal: it is not recovered yet');
       const settings = {
-        fileSystem,
+        ...host,
         directory,
         segmentBytes: options.segmentBytes ?? 64 * MEBIBYTE,
         reserveBytes: options.reserveBytes ?? 32 * MEBIBYTE,

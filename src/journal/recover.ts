@@ -9,13 +9,13 @@
  * for that the snapshot is read twice, once to be sure of it, before any record is handed on.
  */
 import { failpoint } from './failpoint.ts';
-import type { FileSystem } from './file-system.ts';
 import { FILE_HEADER_BYTES, FLAG_CLEAN, FLAG_FOOTER, RECORD_LENGTH_BYTES, RESTORE_REMEDY } from './frame.ts';
 import type { FrameHeader } from './frame.ts';
 import { listDirectory, removeBefore, segmentName, snapshotName } from './directory.ts';
 import { readFrames } from './frame-reader.ts';
 import type { FileRead } from './frame-reader.ts';
 import { JournalCorruptError } from './journal-errors.ts';
+import type { JournalHost } from './journal-host.ts';
 import type { RecoveredRecord, RecoveryReport } from './journal.ts';
 
 /** The loop is let go at least this often, so that health checks are answered meanwhile. */
@@ -27,8 +27,7 @@ const TRUNCATE_REMEDY =
   'Restore the directory from a copy; or start once with journal.onCorruption "truncate", which ' +
   'gives up everything from that byte on.';
 
-export interface RecoverySource {
-  readonly fileSystem: FileSystem;
+export interface RecoverySource extends JournalHost {
   readonly directory: string;
   /** What to do with damage in the newest segment; anywhere else it is always refused. */
   readonly onCorruption: 'refuse' | 'truncate';
@@ -68,7 +67,7 @@ class Recovery {
   readonly #onProgress: (progress: RecoveryProgress) => void;
   #bytesRead = 0;
   #bytesTotal = 0;
-  #restAtMs = performance.now() + WORK_SLICE_MS;
+  #restAtMs: number;
   #delivered = 0;
   #groups = 0;
   #clean = false;
@@ -81,6 +80,7 @@ class Recovery {
     onProgress: (progress: RecoveryProgress) => void,
   ) {
     this.#source = source;
+    this.#restAtMs = source.machine.monotonicMs() + WORK_SLICE_MS;
     this.#onRecord = onRecord;
     this.#onProgress = onProgress;
   }
@@ -255,7 +255,7 @@ class Recovery {
     } finally {
       await fileSystem.close(fd);
     }
-    if (read.goodBytes < read.bytes) failpoint('recover-after-truncate');
+    if (read.goodBytes < read.bytes) failpoint(this.#source.failpoints, 'recover-after-truncate');
   }
 
   /** Hands on the records of `body` from `at`; a promise only when it paused on the way. */
@@ -277,10 +277,11 @@ class Recovery {
   }
 
   #restWhenDue(): Promise<void> | undefined {
-    if (performance.now() < this.#restAtMs) return undefined;
+    const { machine } = this.#source;
+    if (machine.monotonicMs() < this.#restAtMs) return undefined;
     return new Promise((resolve) => {
-      setImmediate(() => {
-        this.#restAtMs = performance.now() + WORK_SLICE_MS;
+      machine.soon(() => {
+        this.#restAtMs = machine.monotonicMs() + WORK_SLICE_MS;
         resolve();
       });
     });

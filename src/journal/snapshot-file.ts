@@ -9,12 +9,12 @@
  * would hold up those of the journal beside it.
  */
 import { failpoint } from './failpoint.ts';
-import type { FileSystem } from './file-system.ts';
 import { writeAll } from './file-system.ts';
 import { encodeFileHeader, FILE_HEADER_BYTES, FLAG_FOOTER, fileHeaderCrc } from './frame.ts';
 import { removeBefore, snapshotName, unfinishedSnapshotName } from './directory.ts';
 import { GroupBuffer } from './group-buffer.ts';
 import { SnapshotAbandonedError } from './journal-errors.ts';
+import type { JournalHost } from './journal-host.ts';
 import type { SnapshotWriter } from './journal.ts';
 
 /** Size at which a frame is closed: large enough that its header is nothing, small to read back. */
@@ -25,8 +25,7 @@ const QUEUED_BYTES = 4 * FRAME_BYTES;
 const QUEUED_BYTES_MAX = 64 * 1024 * 1024;
 const SYNC_EVERY_BYTES = 16 * 1024 * 1024;
 
-export interface SnapshotPlan {
-  readonly fileSystem: FileSystem;
+export interface SnapshotPlan extends JournalHost {
   readonly directory: string;
   readonly actor: string;
   /** Of the first segment that the snapshot does not cover. */
@@ -43,7 +42,7 @@ export class SnapshotFile implements SnapshotWriter {
   readonly #plan: SnapshotPlan;
   readonly #header: Buffer;
   readonly #buffer: GroupBuffer;
-  readonly #startedMs = performance.now();
+  readonly #startedMs: number;
   #fd: number | undefined;
   #bytes = 0;
   #unsyncedBytes = 0;
@@ -56,6 +55,7 @@ export class SnapshotFile implements SnapshotWriter {
 
   constructor(plan: SnapshotPlan) {
     this.#plan = plan;
+    this.#startedMs = plan.machine.monotonicMs();
     this.#header = encodeFileHeader('snapshot', plan.actor, plan.number);
     this.#buffer = new GroupBuffer(fileHeaderCrc(this.#header), QUEUED_BYTES_MAX);
     this.#write();
@@ -111,7 +111,7 @@ export class SnapshotFile implements SnapshotWriter {
     const { fileSystem, directory, number } = this.#plan;
     if (this.#buffer.openRecords > 0) this.#seal(0);
     await this.#flush();
-    failpoint('snapshot-half');
+    failpoint(this.#plan.failpoints, 'snapshot-half');
     this.#appendFooter();
     await this.#flush();
     const fd = this.#fd;
@@ -123,7 +123,7 @@ export class SnapshotFile implements SnapshotWriter {
     if (this.#abandoned !== undefined) return;
     this.#fd = undefined;
     await fileSystem.close(fd);
-    failpoint('snapshot-before-rename');
+    failpoint(this.#plan.failpoints, 'snapshot-before-rename');
     if (this.#abandoned !== undefined) return;
     this.#installed = true;
     try {
@@ -136,13 +136,13 @@ export class SnapshotFile implements SnapshotWriter {
       this.#installed = false;
       throw error;
     }
-    failpoint('snapshot-after-rename');
+    failpoint(this.#plan.failpoints, 'snapshot-after-rename');
     try {
-      await removeBefore(fileSystem, directory, number, () => failpoint('snapshot-after-delete'));
+      await removeBefore(fileSystem, directory, number, () => failpoint(this.#plan.failpoints, 'snapshot-after-delete'));
     } catch {
       // The snapshot stands; files it replaces are harmless, and the next one removes them.
     }
-    this.#plan.onInstalled(this.#bytes, performance.now() - this.#startedMs);
+    this.#plan.onInstalled(this.#bytes, this.#plan.machine.monotonicMs() - this.#startedMs);
   }
 
   #seal(flags: number): void {
@@ -185,7 +185,7 @@ export class SnapshotFile implements SnapshotWriter {
       this.#fd = await fileSystem.open(`${directory}/${unfinishedSnapshotName(number)}`, 'w');
       await writeAll(fileSystem, this.#fd, this.#header, FILE_HEADER_BYTES, 0);
       this.#bytes = FILE_HEADER_BYTES;
-      failpoint('snapshot-begin');
+      failpoint(this.#plan.failpoints, 'snapshot-begin');
     }
     while (this.#buffer.firstBytes > 0 && this.#abandoned === undefined) {
       const length = this.#buffer.firstBytes;

@@ -201,5 +201,4 @@ describe('when to come back', () => {
 
 test('memory is what is resident, against the limit', () => {
   expect(memorySignal(1000, () => 850).fill()).toBe(0.85);
-  expect(memorySignal(1e12).fill()).toBeGreaterThan(0);
 });

@@ -13,6 +13,7 @@ import { recover, type RecoverySummary } from '../../src/engine/recovery.ts';
 import type { Outcome } from '../../src/engine/service.ts';
 import { Snapshotter } from '../../src/engine/snapshotter.ts';
 import { Timeline } from '../../src/engine/timeline.ts';
+import { systemMachine } from '../../src/machine/system-machine.ts';
 import type { StreamName } from '../../src/events/bus.ts';
 import { encodeEvent } from '../../src/events/message.ts';
 import { Outbox } from '../../src/events/outbox.ts';
@@ -205,6 +206,7 @@ export class Replica {
     journal.snapshot = this.#records.map(({ bytes, nowMs }) => ({ bytes, nowMs }));
     const engine = new Engine({
       core, journal, feed, idempotency, outbox, timeline,
+      timers: systemMachine,
       contracts: this.contracts,
       defaultDurability: 'journal',
       afterCommit: () => {},
@@ -216,6 +218,7 @@ export class Replica {
     engine.start();
     const snapshotter = new Snapshotter({
       core, journal, idempotency, timeline, feed, outbox,
+      timers: systemMachine,
       onDone: () => {},
       onError: (error) => {
         throw error;

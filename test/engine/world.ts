@@ -7,6 +7,7 @@ import { Feed } from '../../src/engine/feed.ts';
 import { IdempotencyMemory } from '../../src/engine/idempotency.ts';
 import type { IdempotencyRequest, Outcome } from '../../src/engine/service.ts';
 import { Timeline } from '../../src/engine/timeline.ts';
+import { systemMachine } from '../../src/machine/system-machine.ts';
 import { HeldJournal } from './held-journal.ts';
 
 export const START_MS = 1_700_000_000_000;
@@ -83,6 +84,7 @@ export function world(
   const engine = new Engine({
     core, journal, feed, idempotency, contracts,
     timeline: new Timeline(clocks),
+    timers: systemMachine,
     defaultDurability: 'journal',
     afterCommit: () => {},
     onFatal: (error) => failures.push(error),

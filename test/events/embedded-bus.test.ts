@@ -2,7 +2,8 @@
 import { describe, expect, test } from 'vitest';
 import type { StreamName } from '../../src/events/bus.ts';
 import { EmbeddedBus, type EmbeddedBusOptions } from '../../src/events/embedded/embedded-bus.ts';
-import { systemScheduler } from '../../src/resilience/scheduler.ts';
+import { schedulerOn } from '../../src/resilience/scheduler.ts';
+import { systemMachine } from '../../src/machine/system-machine.ts';
 import { ManualScheduler } from '../resilience/manual-scheduler.ts';
 import {
   ACK_MS, type BusWorld, describeBus, kindOf, LIMITS, message, publish,
@@ -13,7 +14,7 @@ const OPTIONS: EmbeddedBusOptions = {
 };
 
 async function embeddedWorld(): Promise<BusWorld> {
-  const bus = new EmbeddedBus(OPTIONS, systemScheduler(performance));
+  const bus = new EmbeddedBus(OPTIONS, schedulerOn(systemMachine, performance));
   const stored = (stream: StreamName) =>
     bus.messages(stream).map(({ subject, id, headers, body }) => ({
       subject,

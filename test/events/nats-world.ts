@@ -4,7 +4,8 @@ import type { StreamName } from '../../src/events/bus.ts';
 import { NatsBus } from '../../src/events/nats/nats-bus.ts';
 import type { BusLog, NatsBusOptions } from '../../src/events/nats/options.ts';
 import { STREAM_NAMES } from '../../src/events/nats/streams.ts';
-import { systemScheduler } from '../../src/resilience/scheduler.ts';
+import { schedulerOn } from '../../src/resilience/scheduler.ts';
+import { systemMachine } from '../../src/machine/system-machine.ts';
 import type { NatsServer } from '../servers/nats.ts';
 import { TcpProxy } from '../servers/tcp-proxy.ts';
 import { ACK_MS, type BusWorld, type FoundMessage, LIMITS } from './bus-conformance.ts';
@@ -37,7 +38,7 @@ export function busOn(
       connectMs: 1_000,
       ...change,
     },
-    systemScheduler(performance),
+    schedulerOn(systemMachine, performance),
     log,
   );
   open.push(bus);

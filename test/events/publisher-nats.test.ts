@@ -2,7 +2,8 @@
 import { afterAll, afterEach, describe, expect, test } from 'vitest';
 import { createPublisher, type Publisher } from '../../src/events/publisher.ts';
 import { STREAM_NAMES } from '../../src/events/nats/streams.ts';
-import { systemScheduler } from '../../src/resilience/scheduler.ts';
+import { schedulerOn } from '../../src/resilience/scheduler.ts';
+import { systemMachine } from '../../src/machine/system-machine.ts';
 import { stopServers } from '../servers/child.ts';
 import { type NatsServer, startNats } from '../servers/nats.ts';
 import { eventually } from './bus-conformance.ts';
@@ -23,7 +24,7 @@ async function worldOf() {
   const publisher = createPublisher({
     bus: busOn([server]),
     outbox, encode,
-    scheduler: systemScheduler(performance),
+    scheduler: schedulerOn(systemMachine, performance),
     soon: (work) => void setImmediate(work),
     settings: { window: 256, checkMs: 500, retryCapMs: 500 },
     log: { info: () => {}, warn: () => {} },

@@ -8,7 +8,8 @@ import { connect } from 'nats';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { BusMessage, PublishOutcome } from '../../src/events/bus.ts';
 import { NatsBus } from '../../src/events/nats/nats-bus.ts';
-import { systemScheduler } from '../../src/resilience/scheduler.ts';
+import { schedulerOn } from '../../src/resilience/scheduler.ts';
+import { systemMachine } from '../../src/machine/system-machine.ts';
 import { leasehold } from '../cli/support.ts';
 import { read, ROOT } from '../house/repository.ts';
 import { freePort, serverDirectory, startServer, stopServers } from '../servers/child.ts';
@@ -44,7 +45,7 @@ async function publishAsSidecar(told: ReturnType<typeof ended>): Promise<void> {
       name: 'sidecar', mode: 'jetstream', replicas: 1, payloadBytes: 1 << 20, endings: limits, events: limits,
       ackMs: 5_000, connectMs: 5_000,
     },
-    systemScheduler(performance),
+    schedulerOn(systemMachine, performance),
     log,
   );
   await new Promise<void>((resolve) => {

@@ -232,7 +232,7 @@ describe('noise', () => {
   });
 
   test('behind requests that still wait does not overtake their answers', async () => {
-    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
     const { url, journal } = await listening({ promptJournal: false });
     const one = client(url);
     one.send(`${put('/v1/entries/default/k', 'x')}nonsense\r\n\r\n`);
@@ -269,7 +269,7 @@ describe('slowness', () => {
   });
 
   test('between requests is idleness, and ends after the keep-alive time', async () => {
-    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
     const { url, http } = await listening({ options: { keepAliveMs: 5 * SWEEP_MS } });
     const one = client(url);
     one.send(get('/livez'));
@@ -283,7 +283,7 @@ describe('slowness', () => {
   });
 
   test('of a client that reads no answer ends its connection', async () => {
-    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
     const { url, http, ask } = await listening({ options: { requestTimeoutMs: 3 * SWEEP_MS, inFlightBodyBytes: 1 << 26 } });
     await ask('PUT', '/v1/entries/default/k', { body: Buffer.alloc(60_000) });
     const one = client(url);

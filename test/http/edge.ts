@@ -8,6 +8,7 @@ import { Feed } from '../../src/engine/feed.ts';
 import { IdempotencyMemory } from '../../src/engine/idempotency.ts';
 import type { IdempotencyRequest, Outcome, Service } from '../../src/engine/service.ts';
 import { Timeline } from '../../src/engine/timeline.ts';
+import { systemMachine } from '../../src/machine/system-machine.ts';
 import type { Rejection } from '../../src/errors.ts';
 import { cloudEvent, type EventContract } from '../../src/events/cloud-event.ts';
 import type { Operations, Readiness } from '../../src/http/operations.ts';
@@ -177,6 +178,7 @@ export function edge(changes: EdgeChanges = {}) {
     idempotency: new IdempotencyMemory({ entries: 100, bytes: 1 << 20, ttlMs: 300_000 }),
     contracts: CONTRACTS,
     timeline: new Timeline(clocks),
+    timers: systemMachine,
     defaultDurability: 'journal',
     afterCommit: () => {},
     onFatal: (error) => failures.push(error),
@@ -192,6 +194,7 @@ export function edge(changes: EdgeChanges = {}) {
   const settings = { holdMs: 0, ...changes.admission?.settings };
   const pressure = admissionWorld({ ...changes.admission, settings });
   const http = createHttpServer({
+    timers: systemMachine,
     service: changes.wrap?.(interposed) ?? interposed,
     feed,
     operations,

@@ -148,7 +148,7 @@ describe('a watcher', () => {
   });
 
   test('hears a comment every 15 seconds, with the place it has read to', async () => {
-    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
     const one = await listening();
     const watcher = await watch(one.url, '?namespace=other');
     await one.ask('PUT', '/v1/entries/default/unseen', { body: 'x' });

@@ -6,6 +6,7 @@ import { IdempotencyMemory } from '../../src/engine/idempotency.ts';
 import { reject } from '../../src/errors.ts';
 import { type Reconciliation, type RunningParts, SidecarOperations } from '../../src/operations.ts';
 import { COSTS, load } from '../config/loading.ts';
+import { systemMachine } from '../../src/machine/system-machine.ts';
 import { ACTOR, edge, type Edge } from './edge.ts';
 
 const LEDGER = {
@@ -30,6 +31,7 @@ function operations(yaml?: string, environment = {}): SidecarOperations {
     actor: ACTOR,
     feed: new Feed(config.limits.feed),
     idempotency: new IdempotencyMemory(config.limits.idempotency),
+    machine: systemMachine,
   });
   one.phase = 'ready';
   made.push(one);

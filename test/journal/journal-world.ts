@@ -1,21 +1,27 @@
 /**
  * A file journal on a disk in memory, and what a later run would read back from it.
  */
+import { processFailpoints } from '../../src/journal/failpoint.ts';
+import { systemMachine } from '../../src/machine/system-machine.ts';
 import { FileJournal } from '../../src/journal/file-journal.ts';
 import type { JournalSettings } from '../../src/journal/file-journal.ts';
 import type { SnapshotWriter } from '../../src/journal/journal.ts';
 import { recoverDirectory } from '../../src/journal/recover.ts';
 import type { MemoryDisk } from './memory-disk.ts';
 
+/** What a journal stands on, but for the disk. */
+export const HOST = { machine: systemMachine, failpoints: processFailpoints };
+
 export const ACTOR = '0123456789abcdef';
 
 export type Settings = Partial<Omit<JournalSettings, 'fileSystem' | 'directory'>>;
 
 export async function startJournal(disk: MemoryDisk, settings: Settings = {}): Promise<FileJournal> {
-  const source = { fileSystem: disk, directory: 'data', onCorruption: 'refuse' } as const;
+  const source = { ...HOST, fileSystem: disk, directory: 'data', onCorruption: 'refuse' } as const;
   const recovered = await recoverDirectory(source, () => {}, () => {});
   return FileJournal.start(
     {
+      ...HOST,
       fileSystem: disk,
       directory: 'data',
       segmentBytes: 1024 * 1024,
@@ -36,7 +42,7 @@ export async function startJournal(disk: MemoryDisk, settings: Settings = {}): P
 export async function readBack(disk: MemoryDisk, onCorruption: 'refuse' | 'truncate' = 'refuse') {
   const records: string[] = [];
   const recovered = await recoverDirectory(
-    { fileSystem: disk, directory: 'data', onCorruption },
+    { ...HOST, fileSystem: disk, directory: 'data', onCorruption },
     (record) => records.push(`${record.snapshot ? '*' : ''}${Buffer.from(record.bytes)}`),
     () => {},
   );

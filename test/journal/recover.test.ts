@@ -3,7 +3,7 @@ import { encodeFileHeader, FILE_HEADER_BYTES, fileHeaderCrc, sealFrame } from '.
 import { JournalCorruptError, JournalFormatError } from '../../src/journal/journal-errors.ts';
 import { recoverDirectory } from '../../src/journal/recover.ts';
 import { MemoryDisk } from './memory-disk.ts';
-import { ACTOR, readBack, settle, snapshotOf, startJournal, write } from './journal-world.ts';
+import { ACTOR, HOST, readBack, settle, snapshotOf, startJournal, write } from './journal-world.ts';
 
 const segment = (number: number) => `data/journal-${String(number).padStart(16, '0')}.log`;
 const snapshot = (number: number) => `data/snapshot-${String(number).padStart(16, '0')}.snap`;
@@ -37,7 +37,7 @@ test('each record comes with the clock of its group', async () => {
   write(journal, 'b');
   const clocks: unknown[] = [];
   await recoverDirectory(
-    { fileSystem: disk, directory: 'data', onCorruption: 'refuse' },
+    { ...HOST, fileSystem: disk, directory: 'data', onCorruption: 'refuse' },
     ({ nowMs, wallMs, snapshot: inSnapshot }) => clocks.push([nowMs, wallMs, inSnapshot]),
     () => {},
   );
@@ -68,7 +68,7 @@ test('progress goes up to all there is, and the loop is let go on the way', asyn
   performance.now = () => nowMs;
   try {
     const { report } = await recoverDirectory(
-      { fileSystem: disk, directory: 'data', onCorruption: 'refuse' },
+      { ...HOST, fileSystem: disk, directory: 'data', onCorruption: 'refuse' },
       () => {
         delivered += 1;
         nowMs += 1 / 64;

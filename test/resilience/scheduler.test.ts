@@ -1,9 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { systemScheduler } from '../../src/resilience/scheduler.ts';
+import { schedulerOn } from '../../src/resilience/scheduler.ts';
+import { systemMachine } from '../../src/machine/system-machine.ts';
 
 const DAY_MS = 86_400_000;
 
-describe('the system scheduler', () => {
+describe('the scheduler on the machine of this process', () => {
   beforeEach(() => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
   });
@@ -12,11 +13,11 @@ describe('the system scheduler', () => {
   });
 
   it('tells the instants of the timeline it was given', () => {
-    expect(systemScheduler({ now: () => 1_234.5 }).now()).toBe(1_234.5);
+    expect(schedulerOn(systemMachine, { now: () => 1_234.5 }).now()).toBe(1_234.5);
   });
 
   it('does what it was given once, when the delay is over', () => {
-    const scheduler = systemScheduler({ now: () => 0 });
+    const scheduler = schedulerOn(systemMachine, { now: () => 0 });
     const work = vi.fn();
     scheduler.after(10.4, work);
     vi.advanceTimersByTime(10);
@@ -28,7 +29,7 @@ describe('the system scheduler', () => {
 
   it('waits for longer than a timer of the machine can', () => {
     const work = vi.fn();
-    systemScheduler({ now: () => 0 }).after(60 * DAY_MS, work);
+    schedulerOn(systemMachine, { now: () => 0 }).after(60 * DAY_MS, work);
     vi.advanceTimersByTime(60 * DAY_MS - 1);
     expect(work).not.toHaveBeenCalled();
     vi.advanceTimersByTime(1);
@@ -36,7 +37,7 @@ describe('the system scheduler', () => {
   });
 
   it('does not do what was called off, at any stage of the wait', () => {
-    const scheduler = systemScheduler({ now: () => 0 });
+    const scheduler = schedulerOn(systemMachine, { now: () => 0 });
     const work = vi.fn();
     const cancelEarly = scheduler.after(10, work);
     cancelEarly();
@@ -50,7 +51,7 @@ describe('the system scheduler', () => {
 
   it('does nothing within the call, not even without a delay', () => {
     const work = vi.fn();
-    systemScheduler({ now: () => 0 }).after(0, work);
+    schedulerOn(systemMachine, { now: () => 0 }).after(0, work);
     expect(work).not.toHaveBeenCalled();
     vi.advanceTimersByTime(1);
     expect(work).toHaveBeenCalledOnce();
