@@ -2,7 +2,9 @@
  * Reads one journal file from front to back, in large pieces, and checks every byte of it before
  * anything is handed on. It tells three endings apart: whole; torn, which is what a process leaves
  * behind that died while writing (an incomplete header, a body that runs past the end of a file,
- * or zeros where a file was extended and never filled); and damaged, which is everything else.
+ * zeros where a file was extended and never filled, or a group with a whole sector of zeros in it: a
+ * machine that loses its power need not have written the sectors of a file in their order); and
+ * damaged, which is everything else. The rule for sectors is that of etcd's write-ahead log.
  */
 import type { FileSystem } from './file-system.ts';
 import {
@@ -70,7 +72,7 @@ async function readWindow(
 
   if (window.left < FILE_HEADER_BYTES) return torn();
   if (window.available < FILE_HEADER_BYTES) await window.fill(FILE_HEADER_BYTES);
-  if (file.mayBeTorn && (await window.isZero())) return torn();
+  if (file.mayBeTorn && (await window.hasUnwrittenSector(FILE_HEADER_BYTES))) return torn();
   if (window.bytes[window.start] === 0) {
     throw new JournalCorruptError(file.path, 0, `it is not a ${file.kind}`, file.remedy);
   }
@@ -82,7 +84,7 @@ async function readWindow(
     if (window.available < FRAME_HEADER_BYTES) await window.fill(FRAME_HEADER_BYTES);
     const header = readFrameHeader(window.bytes, window.start, seed);
     if (header === undefined) {
-      if (file.mayBeTorn && (await window.isZero())) return torn();
+      if (file.mayBeTorn && (await window.hasUnwrittenSector(FRAME_HEADER_BYTES))) return torn();
       throw new JournalCorruptError(file.path, bytes - window.left, 'a group is damaged', file.remedy);
     }
     if (header.version > FORMAT_VERSION) {
@@ -93,6 +95,7 @@ async function readWindow(
     if (window.available < length) await window.fill(length);
     const body = window.peek(FRAME_HEADER_BYTES, header.bodyBytes);
     if (!bodyIsSound(header, body)) {
+      if (file.mayBeTorn && (await window.hasUnwrittenSector(length))) return torn();
       throw new JournalCorruptError(file.path, bytes - window.left, 'a group is damaged', file.remedy);
     }
     const resting = onFrame(header, body, window.left === length);
@@ -103,6 +106,9 @@ async function readWindow(
   }
   return { goodBytes: bytes, bytes, frames };
 }
+
+/** Disks write so much at once, or nothing of it. */
+const SECTOR_BYTES = 512;
 
 /** A stretch of the file in memory that moves forward. */
 class Window {
@@ -168,18 +174,21 @@ class Window {
     }
   }
 
-  /** True when the whole rest of the file is zeros. If it begins with one, the window is spent. */
-  async isZero(): Promise<boolean> {
-    let unseen = this.left;
-    for (;;) {
-      const seen = Math.min(this.available, unseen);
-      const chunk = this.peek(0, seen);
-      // One native comparison: the first byte is zero and each equals the one after it.
-      if (chunk[0] !== 0 || chunk.compare(chunk, 1, seen, 0, seen - 1) !== 0) return false;
-      unseen -= seen;
-      if (unseen === 0) return true;
-      this.start = this.#end;
-      await this.fill(1);
+  /** Whether the next `length` bytes reach into a sector that is zeros from there to its end. */
+  async hasUnwrittenSector(length: number): Promise<boolean> {
+    const from = this.#size - this.left;
+    const past = Math.min(this.#size, Math.ceil((from + length) / SECTOR_BYTES) * SECTOR_BYTES);
+    await this.fill(past - from);
+    for (let at = from; at < past; ) {
+      const end = Math.min(past, (Math.floor(at / SECTOR_BYTES) + 1) * SECTOR_BYTES);
+      if (isZero(this.peek(at - from, end - at))) return true;
+      at = end;
     }
+    return false;
   }
+}
+
+/** One native comparison: the first byte is zero and each equals the one after it. */
+function isZero(chunk: Buffer): boolean {
+  return chunk[0] === 0 && chunk.compare(chunk, 1, chunk.length, 0, chunk.length - 1) === 0;
 }

@@ -132,11 +132,30 @@ describe('a torn end', () => {
     expect((await readBack(empty)).nextSegment).toBe(3);
   });
 
-  test('a byte among the zeros makes them damage', async () => {
+  test('sectors of the last group that were never written make it torn, in whatever order they were', async () => {
+    const disk = new MemoryDisk();
+    const journal = await startJournal(disk);
+    write(journal, 'kept');
+    const start = disk.content(segment(1)).length;
+    write(journal, 'x'.repeat(3000), 'y'.repeat(3000));
+    const whole = disk.content(segment(1));
+    for (let from = 0; from < whole.length; from += 512) {
+      const torn = disk.copy();
+      const bytes = Buffer.from(whole);
+      bytes.fill(0, Math.max(from, start), Math.min(from + 512, bytes.length));
+      torn.put(segment(1), bytes);
+      const { records, report } = await readBack(torn);
+      expect([from, records, report.tornBytes]).toEqual([from, ['kept'], whole.length - start]);
+    }
+  });
+
+  test('a byte among the zeros of a sector makes them damage', async () => {
     const disk = await smallJournal();
+    const whole = disk.content(segment(3));
     const zeros = Buffer.alloc(5_000_000);
-    zeros[4_900_000] = 1;
-    disk.put(segment(3), Buffer.concat([disk.content(segment(3)), zeros]));
+    // As far as the sector goes in which they begin.
+    zeros[511 - (whole.length % 512)] = 1;
+    disk.put(segment(3), Buffer.concat([whole, zeros]));
     await expect(readBack(disk)).rejects.toThrow(JournalCorruptError);
   });
 
