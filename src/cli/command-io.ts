@@ -11,6 +11,10 @@ export interface CommandIo {
   write(chunk: string | Uint8Array): Promise<void>;
   /** Writes one line to stderr. */
   tell(line: string): void;
+  /** Shows one line on stderr in place of the last, on a terminal; undefined where it is none. */
+  readonly progress: ((line: string) => void) | undefined;
+  /** Whether stdout shows colours, and is to. */
+  readonly colours: boolean;
   /** All of stdin; undefined when it is a terminal, where waiting for input would look like a hang. */
   readInput(): Promise<Uint8Array> | undefined;
   readFile(path: string): Promise<Uint8Array>;
@@ -53,6 +57,13 @@ export function processIo(): CommandIo {
     tell: (line) => {
       process.stderr.write(`${line}\n`);
     },
+    progress: process.stderr.isTTY
+      ? (line) => {
+          // To the first column, and the rest of the line is cleared.
+          process.stderr.write(`\r${line}\u001b[K`);
+        }
+      : undefined,
+    colours: process.stdout.isTTY && process.stdout.hasColors(),
     readInput: () => (process.stdin.isTTY ? undefined : readAll(process.stdin)),
     readFile,
     onInterrupt: (stop) => {

@@ -10,6 +10,7 @@ import { addEntryCommands } from './entry-commands.ts';
 import { CommandFailure, EXIT } from './exit.ts';
 import { addLeaseCommands } from './lease-commands.ts';
 import { Refused } from './problem.ts';
+import { addSimulateCommand, type Simulator } from './simulate-command.ts';
 import { addStatusCommand } from './status-command.ts';
 import { addWatchCommand } from './watch-command.ts';
 
@@ -17,6 +18,8 @@ export interface CommandLineParts extends Judging {
   readonly version: string;
   /** Runs the sidecar in the foreground; resolves with the exit code. */
   readonly serve: () => Promise<number>;
+  /** Loads the simulator; undefined where it is not installed. */
+  readonly simulator: () => Promise<Simulator | undefined>;
 }
 
 /**
@@ -71,6 +74,7 @@ export async function runCommandLine(
   addLeaseCommands(program, io);
   addEntryCommands(program, io);
   addWatchCommand(program, io);
+  addSimulateCommand(program, io, parts.simulator);
 
   try {
     await program.parseAsync(argv.length === 0 ? ['serve'] : [...argv], { from: 'user' });

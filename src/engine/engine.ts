@@ -205,7 +205,7 @@ export class Engine implements Service {
     idempotency?: IdempotencyRequest,
   ): void;
   submit(command: Command, respond: Respond, idempotency?: IdempotencyRequest): void {
-    if (this.#stopped) {
+    if (this.#stopped || this.#closed) {
       respond(reject('draining', 'Cannot serve: the sidecar has stopped'), false);
       return;
     }

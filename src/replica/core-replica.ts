@@ -12,6 +12,7 @@ import {
   confirm, confirmPartition, type HeldValue, ownRecord, partitionSums, rehash,
 } from '../core/ledger-view.ts';
 import { type LedgerKey, merge, type Merged, withdraw } from '../core/merge.ts';
+import { COPIED } from '../core/lease-table.ts';
 import type { Namespace } from '../core/namespaces.ts';
 import type { Refusal } from '../core/refusal.ts';
 import { restampPartition, restampUnconfirmed } from '../core/restamp.ts';
@@ -271,6 +272,9 @@ export class CoreReplica implements Replica {
     // A run of this very process has been ended and told here, or lives.
     if (ending.dot.actor === this.actor) return;
     const { lease, holder, contentType, size } = decodeLabel(ending.label);
+    // Nor one of an earlier process that its journal knows of: the ledger may say so late, in other
+    // words, or again.
+    if (this.#endsHere(lease)) return;
     const { dot, born, reason } = ending;
     const run: BuriedRun = {
       dot, born, reason, lease, holder, contentType, size,
@@ -278,6 +282,13 @@ export class CoreReplica implements Replica {
       told: true,
     };
     this.#step((state) => state.facts.orphanEnded(found, id, run));
+  }
+
+  /** Its end has been told here, or will be. */
+  #endsHere(lease: string): boolean {
+    const { leases } = this.#state;
+    const row = leases.find(lease);
+    return row !== 0 && leases.state[row] !== COPIED;
   }
 
   contact(namespace: string, sentAt: number): void {

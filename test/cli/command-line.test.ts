@@ -60,6 +60,7 @@ describe('help', () => {
     ['put'],
     ['delete'],
     ['watch'],
+    ['simulate'],
   ];
   test.each(commands.map((command) => [command.join(' '), command] as const))(
     'of `leasehold %s` is printed with what it does',

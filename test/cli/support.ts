@@ -84,6 +84,7 @@ export interface Surroundings {
   readonly input?: string;
   readonly files?: Readonly<Record<string, string>>;
   readonly serve?: CommandLineParts['serve'];
+  readonly simulator?: CommandLineParts['simulator'];
   /** Called with everything on stdout so far, after each write. */
   readonly onWrite?: (out: string, interrupt: () => void) => void;
   /** Called with each delay asked for; time does not pass. */
@@ -102,6 +103,8 @@ export async function leasehold(argv: readonly string[], around: Surroundings = 
       around.onWrite?.(Buffer.concat(chunks).toString(), interrupt);
     },
     tell: (line) => void lines.push(line),
+    progress: undefined,
+    colours: false,
     readInput: () =>
       around.input === undefined ? undefined : Promise.resolve(Buffer.from(around.input)),
     readFile: async (path) => {
@@ -121,6 +124,7 @@ export async function leasehold(argv: readonly string[], around: Surroundings = 
     costs: { entrySlotBytes: 110, leaseSlotBytes: 90, ledgerSlotBytes: 30 },
     machine: { hostName: 'host-1', memoryBytes: 8 * 1024 ** 3, groupMemoryBytes: undefined },
     serve: around.serve ?? (async () => 0),
+    simulator: around.simulator ?? (async () => undefined),
   });
   const bytes = Buffer.concat(chunks);
   return { code, out: bytes.toString(), bytes, err: lines.join('\n') };

@@ -76,6 +76,11 @@ export class EmbeddedLedger implements Ledger {
     this.#closed = true;
   }
 
+  /** What it holds, not copied: to be looked at between two operations, and never changed. */
+  get holdings(): LedgerImage {
+    return { registry: this.#registry, partitions: this.#partitions };
+  }
+
   /** To go back to with `restore`; nothing that happens later shows in it. */
   image(): LedgerImage {
     return { registry: cloneRegistry(this.#registry), partitions: clones(this.#partitions) };

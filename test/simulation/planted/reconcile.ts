@@ -1,0 +1,99 @@
+/** Mistakes between a sidecar and the ledger. */
+import { fault, type PlantedFault } from './planted-fault.ts';
+
+export const RECONCILE_FAULTS: readonly PlantedFault[] = [
+  // A value deleted by another sidecar while its owner is cut off for longer than the slack, and
+  // shorter than the autonomy bound.
+  fault({
+    name: 'horizon-too-short',
+    what: 'The ledger is asked to remember endings for the clock slack alone, not until every owner has heard.',
+    edits: [
+      {
+        file: 'src/reconcile/settings.ts',
+        find: 'horizonMs: autonomyMs + slackMs + contract.ttl.maxMs + slackMs,',
+        replace: 'horizonMs: slackMs,',
+      },
+    ],
+    invariants: ['no-resurrection', 'every-ending-told', 'one-ending'],
+  }),
+  // A sidecar whose wall clock is ahead of the ledger's by more than is allowed.
+  fault({
+    name: 'refused-push-counted-as-done',
+    what: 'A write that the ledger refused as stamped too far ahead counts as pushed.',
+    edits: [
+      {
+        file: 'src/reconcile/push.ts',
+        find: 'early.push(id);',
+        replace: 'replica.confirm(namespace, pushed);',
+      },
+    ],
+    invariants: ['convergence', 'acknowledged-is-kept'],
+  }),
+  // A push that gets lost. A truth check finds it later; whoever repeats a write that must reach
+  // the ledger is told at once that it is there.
+  fault({
+    name: 'batch-forgotten-when-sent',
+    what: 'A batch is forgotten when it is sent, so one that gets lost is not sent again.',
+    edits: [
+      {
+        file: 'src/reconcile/push.ts',
+        find: 'const answered = await send(room, partition, batch);',
+        replace: `partition.batch = undefined;
+  const answered = await send(room, partition, batch);`,
+      },
+    ],
+    invariants: ['convergence', 'acknowledged-is-kept', 'fact-precedes-reply', 'no-resurrection'],
+  }),
+  // firstWins with durability ledger, and two sidecars that write the same key at once.
+  fault({
+    name: 'held-told-as-kept',
+    what: 'A write that came second under firstWins is answered as if it had been first.',
+    edits: [
+      {
+        file: 'src/reconcile/push.ts',
+        find: "tell('held');",
+        replace: "tell('confirmed');",
+      },
+    ],
+    invariants: ['acknowledged-is-kept', 'honest-refusal'],
+  }),
+  // Durability ledger: a sidecar that dies with its disk right after, or a ledger that is away.
+  fault({
+    name: 'ledger-not-awaited',
+    what: 'A write that must reach the ledger is answered while it still waits to be pushed.',
+    edits: [
+      {
+        file: 'src/reconcile/push.ts',
+        find: '  else if (partition.unpushed.has(id)) partition.standing.stand(id, [waiter]);\n',
+        replace: '',
+      },
+    ],
+    invariants: ['fact-precedes-reply', 'acknowledged-is-kept'],
+  }),
+  // Copies of everything, and a read through the ledger whose answer comes after a newer pull.
+  fault({
+    name: 'overtaken-answer-shown',
+    what: 'An answer of the ledger to a read is taken in although the copies here are newer.',
+    edits: [
+      {
+        file: 'src/reconcile/read-through.ts',
+        find: 'const overtaken = partition.mirrors && older;',
+        replace: 'const overtaken = older && !partition.mirrors;',
+      },
+    ],
+    invariants: ['monotone-session', 'no-resurrection', 'convergence'],
+  }),
+  // An owner that is gone for good, and a sweep for it whose answer gets lost.
+  fault({
+    name: 'unheard-sweep-untold',
+    what: 'Endings of a sweep for others are not looked for when its answer got lost.',
+    edits: [
+      {
+        file: 'src/reconcile/sweeper.ts',
+        find: 'if (room.unheard.length < UNHEARD_MAX) room.unheard.push(',
+        replace: 'if (room.unheard.length > UNHEARD_MAX) room.unheard.push(',
+      },
+    ],
+    invariants: ['every-ending-told'],
+  }),
+];

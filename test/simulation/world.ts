@@ -1,0 +1,251 @@
+/**
+ * The whole simulated world: sidecars on machines, the ledger and the bus behind a network, the
+ * clients, and those who check. It is led step by step: by the plan of a seed, or by the hand of a
+ * scenario.
+ */
+import type { Config } from '../../src/config/config.ts';
+import { createCheckers } from './checkers/all.ts';
+import { type Checker, Violation } from './checkers/checker.ts';
+import { checkedWorld } from './checked-world.ts';
+import { type ConfigChanges, configOf } from './cluster/configuration.ts';
+import { SimulatedSidecar } from './cluster/simulated-sidecar.ts';
+import { faultOf, isFault } from './faults/catalogue.ts';
+import type { Strike } from './faults/fault.ts';
+import type { NeighbourPlan } from './faults/plan.ts';
+import type { Stricken } from './faults/stricken.ts';
+import { History, type ToldEvent } from './history/history.ts';
+import { Kernel, PRIORITY } from './kernel/kernel.ts';
+import { SimulatedMachine } from './machine/simulated-machine.ts';
+import type { SimulatedProcess } from './machine/simulated-process.ts';
+import type { Neighbourhood } from './neighbours/session.ts';
+import { Neighbour } from './neighbours/neighbour.ts';
+import { BusLink } from './network/bus-link.ts';
+import { BusServer } from './network/bus-server.ts';
+import { LedgerLink } from './network/ledger-link.ts';
+import { LedgerServer } from './network/ledger-server.ts';
+import { Network } from './network/network.ts';
+import type { Coverage } from './outcome.ts';
+
+export const START_MS = Date.UTC(2026, 5, 1);
+
+export interface WorldOptions {
+  readonly seed: number;
+  readonly sidecars: readonly string[];
+  readonly neighbours?: readonly NeighbourPlan[];
+  readonly changes?: ConfigChanges;
+  readonly keepsLines?: boolean;
+  /** Going back in the ledger's history costs copies of it: only where it may happen. */
+  readonly keepsLedgerImages?: boolean;
+}
+
+/** Keys that all clients share, in each namespace. */
+const KEYS = 6;
+
+/** A strike that has begun and not ended. */
+interface Underway {
+  readonly strike: Strike;
+  readonly end: () => void;
+}
+
+export class World implements Stricken {
+  readonly kernel: Kernel;
+  readonly network: Network;
+  readonly ledger: LedgerServer;
+  readonly bus: BusServer;
+  readonly sidecars: readonly SimulatedSidecar[];
+  readonly neighbours: readonly Neighbour[];
+  readonly neighbourhood: Neighbourhood;
+  readonly history = new History();
+  readonly #checkers: readonly Checker[];
+  readonly #underway = new Set<Underway>();
+  readonly #paused = new Map<Strike, SimulatedProcess>();
+  readonly #crashed = new Map<Strike, Neighbour>();
+  readonly failpoints: Record<string, number> = {};
+
+  constructor(options: WorldOptions) {
+    const { seed, changes, neighbours = [] } = options;
+    this.kernel = new Kernel({ seed, startMs: START_MS, keepsLines: options.keepsLines ?? false });
+    this.network = new Network(this.kernel);
+    this.ledger = new LedgerServer(this.network);
+    this.ledger.keepsImages = options.keepsLedgerImages ?? true;
+    const { bus } = configOf('bus');
+    this.bus = new BusServer(this.network, this.history, {
+      endings: { duplicateWindowMs: bus!.endings.duplicateWindowMs },
+      events: { duplicateWindowMs: bus!.events.duplicateWindowMs },
+    });
+    this.sidecars = options.sidecars.map((name) => this.#sidecar(name, configOf(name, changes)));
+    this.neighbourhood = {
+      kernel: this.kernel, history: this.history, sidecars: this.sidecars, keys: KEYS,
+      namespaces: configOf('clients', changes).namespaces,
+    };
+    this.neighbours = neighbours.map(
+      ({ name, behaviour, sidecar }) =>
+        new Neighbour({
+          neighbourhood: this.neighbourhood, name, behaviour, sidecar: this.sidecar(sidecar),
+        }),
+    );
+    this.#checkers = createCheckers(checkedWorld(this));
+    this.kernel.afterEvent = () => {
+      for (const checker of this.#checkers) checker.afterEvent?.();
+    };
+  }
+
+  #sidecar(name: string, config: Config): SimulatedSidecar {
+    const { ledger, bus } = this;
+    return new SimulatedSidecar(
+      new SimulatedMachine(this.kernel, name),
+      config,
+      {
+        openLedger: (process, { ledger: settings }) =>
+          new LedgerLink({ process, place: name, server: ledger, timeoutMs: settings!.timeoutMs }),
+        openBus: (process, { bus: settings }, scheduler) =>
+          new BusLink({
+            process, scheduler, place: name, server: bus, ackMs: settings!.ackMs, connectMs: settings!.connectMs,
+          }),
+      },
+      {
+        onReady: () => {},
+        onFailpoint: (failpoint) => {
+          this.failpoints[failpoint] = (this.failpoints[failpoint] ?? 0) + 1;
+        },
+        onFatal: (sidecar, error) => {
+          // Without room for the endings of what it holds it stops rather than forget one.
+          if (sidecar.machine.disk.isShort) return;
+          this.kernel.fail(new Violation('no-crash', `${sidecar.name} ended itself: ${error.message}`, [String(error.stack)]));
+        },
+      },
+    );
+  }
+
+  /** @throws Error when there is none of this name */
+  sidecar(name: string): SimulatedSidecar {
+    const found = this.sidecars.find((sidecar) => sidecar.name === name);
+    if (found === undefined) throw new Error(`There is no sidecar "${name}"`);
+    return found;
+  }
+
+  /* ---- time ------------------------------------------------------------------------------ */
+
+  start(): void {
+    for (const sidecar of this.sidecars) sidecar.start();
+    for (const neighbour of this.neighbours) {
+      const inMs = this.kernel.chance.fork(`start ${neighbour.name}`).between(0, 1_000);
+      this.kernel.after(inMs, PRIORITY.timer, `${neighbour.name} begins`, () => neighbour.start());
+    }
+  }
+
+  /** @throws Violation when something does not hold */
+  run(ms: number): Promise<void> {
+    return this.kernel.run(ms);
+  }
+
+  /** Asks of every checker that all is well now. */
+  checkAtRest(): void {
+    for (const checker of this.#checkers) checker.atRest?.();
+  }
+
+  /* ---- trouble --------------------------------------------------------------------------- */
+
+  /** At its time, counted from now when the run has begun. */
+  schedule(strike: Strike): void {
+    this.kernel.after(strike.atMs, PRIORITY.fault, strike.kind, () => this.strike(strike));
+  }
+
+  /** Now. What it leaves is healed `forMs` later, or by `heal`. */
+  strike(strike: Strike): void {
+    const fault = faultOf(strike.kind);
+    this.#note(strike.kind, strike);
+    fault.begin(this, strike);
+    if (fault.end === undefined || strike.forMs === 0) return;
+    const cancel = this.kernel.after(strike.forMs, PRIORITY.fault, `${strike.kind} ends`, () => underway.end());
+    const underway: Underway = {
+      strike,
+      end: () => {
+        cancel();
+        if (!this.#underway.delete(underway)) return;
+        this.#note(`${strike.kind} ends`, strike);
+        fault.end!(this, strike);
+      },
+    };
+    this.#underway.add(underway);
+  }
+
+  /** Everything that was broken is mended, and everybody is up again. */
+  heal(): void {
+    for (const { end } of [...this.#underway]) end();
+    this.network.heal();
+    this.ledger.healSplit();
+    this.#note('everything is healed', undefined);
+    for (const sidecar of this.sidecars) sidecar.start();
+  }
+
+  #note(kind: string, strike: Strike | undefined): void {
+    const { where = 'all', detail = {} } = strike ?? {};
+    this.history.incidents.push({ atMs: this.kernel.nowMs, kind, where, detail });
+    const details = Object.entries(detail).map(([name, value]) => `${name}=${value}`);
+    this.kernel.note('fault', [kind, where, ...details].join(' '));
+  }
+
+  pause(strike: Strike): void {
+    const { process } = this.sidecar(strike.where);
+    if (process === undefined) return;
+    process.pause();
+    this.#paused.set(strike, process);
+  }
+
+  goOn(strike: Strike): void {
+    this.#paused.get(strike)?.goOn();
+    this.#paused.delete(strike);
+  }
+
+  configure(name: string, changes: ConfigChanges): void {
+    const sidecar = this.sidecar(name);
+    const mirrors = sidecar.config.namespaces.some(({ mirror, name: of }) => mirror === 'all' && of === 'default');
+    sidecar.config = configOf(name, { ...changes, ...(mirrors ? { mirror: 'all' } : {}) });
+  }
+
+  crashNeighbour(strike: Strike): void {
+    if (this.neighbours.length === 0) return;
+    const neighbour = this.neighbours[(strike.detail['client'] as number) % this.neighbours.length]!;
+    if (!neighbour.isThere) return;
+    neighbour.crash();
+    this.#crashed.set(strike, neighbour);
+  }
+
+  reviveNeighbour(strike: Strike): void {
+    this.#crashed.get(strike)?.comeBack();
+    this.#crashed.delete(strike);
+  }
+
+  slowWatchers(slow: boolean): void {
+    for (const neighbour of this.neighbours) neighbour.readsNothing = slow;
+  }
+
+  /* ---- the end --------------------------------------------------------------------------- */
+
+  /** Nobody runs any more. */
+  abandon(): void {
+    for (const { process } of this.sidecars) process?.kill();
+  }
+
+  coverage(): Coverage {
+    const { incidents, answered, told } = this.history;
+    return {
+      faults: counted(incidents.map(({ kind }) => kind).filter((kind) => isFault(kind))),
+      failpoints: this.failpoints,
+      answers: counted(answered.map(({ asked, answer }) => `${asked.kind} ${answer!.status}`)),
+      told: counted(told.map(({ event }) => typeAndReason(event))),
+    };
+  }
+}
+
+function counted(names: readonly string[]): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const name of names) counts[name] = (counts[name] ?? 0) + 1;
+  return counts;
+}
+
+function typeAndReason(event: ToldEvent['event']): string {
+  const { reason } = event['data'] as { readonly reason?: string };
+  return reason === undefined ? String(event['type']) : `${event['type']} ${reason}`;
+}
