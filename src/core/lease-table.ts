@@ -246,6 +246,12 @@ export class LeaseTable {
     return hashOrigin(this.#hashSeed, actor, seq);
   }
 
+  /** Whether it is held here, or was: its end has been told, or will be. */
+  remembers(id: string): boolean {
+    const lease = this.find(id);
+    return lease !== 0 && this.state[lease] !== COPIED;
+  }
+
   /** The row of an id, whatever its state; 0 for none. A live row wins over a remembered one. */
   find(id: string): number {
     const implicit = id.startsWith('i-') ? IMPLICIT_ID.exec(id) : null;

@@ -132,15 +132,21 @@ function knowledge(
 }
 
 /**
- * The ledger holds a value of this very run that is not held here any more (its tombstone was
- * forgotten, and then the ledger lost the end of it): it is told again (§3.5 rule 5). One at its
- * final deadline only waits for the sweep. true: not a copy.
+ * The ledger holds a value of our own that is not held here any more (its tombstone was forgotten,
+ * and then the ledger lost the end of it): it is told again (§3.5 rule 5). One at its final deadline
+ * only waits for the sweep. true: not a copy.
  */
 function disown(state: State, namespace: Namespace, key: string, value: HeldValue): boolean {
-  if (value.dot.actor !== state.actors.text(state.actors.self)) return false;
+  if (!isOurs(state, value)) return false;
   if (!value.session && value.deadline <= state.now) return true;
   bury(state, namespace.number, key, [value.dot], { ...runOf(value), told: true });
   return true;
+}
+
+/** Written by this run, or by one before it whose journal was read back: then its lease is known. */
+function isOurs({ actors, predecessors, leases }: State, { dot, lease }: HeldValue): boolean {
+  if (dot.actor === actors.text(actors.self)) return true;
+  return predecessors.has(dot.actor) && leases.remembers(lease);
 }
 
 function runOf(value: HeldValue): BuriedRun {

@@ -60,6 +60,8 @@ export class Partition implements Due {
    * are not held here, so that these come to their end (PROTOCOL §2.6, §3.5 rule 5).
    */
   heirOf: ReadonlySet<string> | undefined;
+  /** What earlier runs left here has been looked through. */
+  lookedBack = false;
   /** Under a new actor that the ledger has not vouched for yet. */
   rejoining = false;
 

@@ -74,6 +74,33 @@ export async function fetch(
   except: (pulled: PulledRecord) => boolean = () => false,
 ): Promise<{ ended: number; missing: number; copied: number }> {
   const sum = { ended: 0, missing: 0, copied: 0 };
+  await askFor(room, partition, ids, (wanted) => {
+    const taken = takeIn(room, partition, wanted.filter((pulled) => !except(pulled)));
+    sum.ended += taken.ended;
+    sum.missing += taken.missing;
+    sum.copied += taken.copied;
+  });
+  return sum;
+}
+
+/** Shows these records as the ledger has them, and takes nothing in. Rejects with `LedgerError`. */
+export function fetchRecords(
+  room: Room,
+  partition: Partition,
+  ids: readonly string[],
+  visit: (pulled: PulledRecord) => void,
+): Promise<void> {
+  return askFor(room, partition, ids, (wanted) => {
+    for (const pulled of wanted) visit(pulled);
+  });
+}
+
+async function askFor(
+  room: Room,
+  partition: Partition,
+  ids: readonly string[],
+  take: (wanted: readonly PulledRecord[]) => void,
+): Promise<void> {
   for (let from = 0; from < ids.length; from += WANTED_AT_ONCE) {
     const wanted = ids.slice(from, from + WANTED_AT_ONCE);
     const { reply } = await askPartition(
@@ -89,12 +116,8 @@ export async function fetch(
       { sound: (answer: PullReply) => wantedComplaint(answer, wanted) },
     );
     room.heard.note(room, partition, reply.owners);
-    const taken = takeIn(room, partition, reply.wanted.filter((pulled) => !except(pulled)));
-    sum.ended += taken.ended;
-    sum.missing += taken.missing;
-    sum.copied += taken.copied;
+    take(reply.wanted);
   }
-  return sum;
 }
 
 function takeIn(room: Room, partition: Partition, records: readonly PulledRecord[]) {

@@ -94,6 +94,8 @@ export interface Replica {
   readonly takesOrphans: boolean;
   /** Publishes the ending of a run whose owner is silent. */
   tellOrphan(namespace: string, id: string, ending: Ending, offsetMs: number): void;
+  /** Whether the lease of a value is held here or was: its end has been told, or will be. */
+  remembersLease(label: Uint8Array): boolean;
   /** Every value of its own was vouched for by a request sent at this timeline instant. */
   contact(namespace: string, sentAt: number): void;
   /** When an owner was last heard of, timeline instant: its session values live on with it. */

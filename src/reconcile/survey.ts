@@ -27,9 +27,17 @@ export interface Survey {
 /** Own values only. Rejects with `LedgerError`. */
 export async function surveyOwned(room: Room, partition: Partition): Promise<Survey> {
   const { actor, predecessors } = callerOf(room, partition);
-  const listing = new Map<string, DiffItem['dots']>();
-  await list(room, partition, { actors: [actor, ...predecessors] }, listing);
+  const listing = await listOwned(room, partition, [actor, ...predecessors]);
   return compare(room, partition, listing, () => true);
+}
+
+/** What the ledger holds of these runs: their writes, by key. Rejects with `LedgerError`. */
+export async function listOwned(
+  room: Room, partition: Partition, actors: readonly string[],
+): Promise<ReadonlyMap<string, DiffItem['dots']>> {
+  const listing = new Map<string, DiffItem['dots']>();
+  await list(room, partition, { actors }, listing);
+  return listing;
 }
 
 /** Everything in the buckets whose sums differ. Rejects with `LedgerError`. */

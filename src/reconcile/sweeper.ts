@@ -5,6 +5,7 @@
  */
 import { type Cursor, LedgerError, type SweepReply } from '../ledger/ledger.ts';
 import type { Ending } from '../ledger/record.ts';
+import { lookBack } from './inheritance.ts';
 import type { Partition } from './partition.ts';
 import { askPartition, callerOf, offsetOf, type Room } from './room.ts';
 
@@ -19,6 +20,7 @@ export async function sweepOwn(room: Room, partition: Partition): Promise<void> 
   partition.sweepAt = Number.POSITIVE_INFINITY;
   partition.sweptAt = room.scheduler.now();
   partition.sweepsInVain += 1;
+  await lookBack(room, partition, ledgerTime(room, partition));
   for (let sweeps = 0; sweeps < SWEEPS_AT_ONCE; sweeps++) {
     const reply = await sweep(room, partition, 'own', false);
     room.replica.swept(namespace, number, reply.removed);
@@ -99,6 +101,13 @@ function tell(room: Room, partition: Partition, id: string, ending: Ending): voi
   room.replica.tellOrphan(partition.name.namespace, id, ending, offsetOf(room, partition));
 }
 
+/** What it is there now, at least. */
+function ledgerTime(room: Room, partition: Partition): number {
+  const now = room.scheduler.now();
+  const clock = partition.clock.known ? partition.clock : room.clock;
+  return Math.floor(now + clock.lower(now));
+}
+
 async function sweep(
   room: Room,
   partition: Partition,
@@ -106,9 +115,7 @@ async function sweep(
   dryRun: boolean,
 ): Promise<SweepReply> {
   // Should it come late, it must not take what will have been renewed by then.
-  const now = room.scheduler.now();
-  const clock = partition.clock.known ? partition.clock : room.clock;
-  const asOf = Math.floor(now + clock.lower(now));
+  const asOf = ledgerTime(room, partition);
   const { reply } = await askPartition(
     room, partition,
     (ledger) =>

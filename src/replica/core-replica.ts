@@ -7,12 +7,12 @@ import { adopt, type HandedOver, leasesToHandOver } from '../core/adoption.ts';
 import type { GrantReply } from '../core/command.ts';
 import type { NamespaceContract } from '../core/contract.ts';
 import { releaseCopies } from '../core/endings.ts';
+import { dotText } from '../core/dot.ts';
 import type { Dot, Repairs } from '../core/fact.ts';
 import {
   confirm, confirmPartition, type HeldValue, ownRecord, partitionSums, rehash,
 } from '../core/ledger-view.ts';
 import { type LedgerKey, merge, type Merged, withdraw } from '../core/merge.ts';
-import { COPIED } from '../core/lease-table.ts';
 import type { Namespace } from '../core/namespaces.ts';
 import type { Refusal } from '../core/refusal.ts';
 import { restampPartition, restampUnconfirmed } from '../core/restamp.ts';
@@ -39,6 +39,8 @@ export interface ReplicaHost {
 const OWNERS_MAX = 10_000;
 /** How much newer a contact must be to be journalled again: a restart may find it older, so safer. */
 const CONTACT_STEP_MS = 5000;
+/** Ends told for others that are remembered. */
+const ORPHANS_MAX = 10_000;
 const NOTHING_HELD: LedgerKey = { values: [], context: [], ends: [] };
 const NOTHING: Merged = { ended: 0, missing: 0, copied: 0 };
 
@@ -46,6 +48,8 @@ export class CoreReplica implements Replica {
   readonly #state: State;
   readonly #host: ReplicaHost;
   #restatedAt = Number.NEGATIVE_INFINITY;
+  /** Runs of silent owners whose end was told here, oldest first. */
+  readonly #orphansTold = new Set<string>();
 
   constructor(state: State, host: ReplicaHost) {
     this.#state = state;
@@ -274,8 +278,9 @@ export class CoreReplica implements Replica {
     const { lease, holder, contentType, size } = decodeLabel(ending.label);
     // Nor one of an earlier process that its journal knows of: the ledger may say so late, in other
     // words, or again.
-    if (this.#endsHere(lease)) return;
+    if (this.#state.leases.remembers(lease)) return;
     const { dot, born, reason } = ending;
+    if (this.#toldBefore(dotText(born.actor, born.seq))) return;
     const run: BuriedRun = {
       dot, born, reason, lease, holder, contentType, size,
       deadline: ending.deadline - offsetMs,
@@ -284,11 +289,18 @@ export class CoreReplica implements Replica {
     this.#step((state) => state.facts.orphanEnded(found, id, run));
   }
 
-  /** Its end has been told here, or will be. */
-  #endsHere(lease: string): boolean {
-    const { leases } = this.#state;
-    const row = leases.find(lease);
-    return row !== 0 && leases.state[row] !== COPIED;
+  /** For a silent owner; what it was is not known here, so that it is remembered apart. */
+  #toldBefore(run: string): boolean {
+    if (this.#orphansTold.has(run)) return true;
+    if (this.#orphansTold.size >= ORPHANS_MAX) {
+      this.#orphansTold.delete(this.#orphansTold.values().next().value!);
+    }
+    this.#orphansTold.add(run);
+    return false;
+  }
+
+  remembersLease(label: Uint8Array): boolean {
+    return this.#state.leases.remembers(decodeLabel(label).lease);
   }
 
   contact(namespace: string, sentAt: number): void {

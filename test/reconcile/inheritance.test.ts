@@ -1,0 +1,85 @@
+/**
+ * What a run finds in the ledger of the runs before it, whose journal it has read: most of it known,
+ * some of it lost with the power of the machine.
+ */
+import { describe, expect, test } from 'vitest';
+import type { NamespaceContract } from '../../src/core/contract.ts';
+import { contractOf } from '../core/fixtures.ts';
+import { type Sidecar, World } from './world.ts';
+
+const TTL = { defaultMs: 60_000, minMs: 100, maxMs: 120_000, maxLifetimeMs: 600_000 };
+
+async function worldOf(names: readonly string[], more: Partial<NamespaceContract> = {}) {
+  const world = new World();
+  const contracts = [contractOf('default', { ttl: TTL, autonomyMs: 5000, ...more })];
+  const sidecars = names.map((name) => world.add(name, { contracts }));
+  await world.pass(100);
+  return { world, sidecars: sidecars as [Sidecar, ...Sidecar[]] };
+}
+
+function endsOf(world: World, key: string): string[] {
+  return world
+    .facts()
+    .flatMap((fact) => (fact.kind === 'entry.ended' && fact.key === key ? [fact.reason] : []));
+}
+
+describe('a value whose write the journal has lost', () => {
+  test('has its end told by the heir, when it is over by then', async () => {
+    const { world, sidecars: [a] } = await worldOf(['a']);
+    a.put('k', 'v', { ttlMs: 2000 });
+    await world.pass(500);
+    await a.kill();
+    await world.pass(3000);
+    await world.restart(a, a.journal.length - 1);
+    // Something that makes the new run look into the partition.
+    const beside = Array.from({ length: 40 }, (_, n) => `k${n}`).find((key) => world.place(key) === world.place('k'));
+    world.sidecars[0]!.put(beside!, 'w', { ttlMs: 60_000 });
+    await world.pass(20_000);
+    expect(world.values('k')).toEqual([]);
+    expect(endsOf(world, 'k')).toEqual(['expired']);
+    world.check();
+  });
+
+  test('has it told once it is over, when it lives on', async () => {
+    const { world, sidecars: [a, b] } = await worldOf(['a', 'b']);
+    a.put('k', 'v', { ttlMs: 8000 });
+    await world.pass(500);
+    const heir = await world.restart(a, a.journal.length - 1);
+    await world.pass(2000);
+    expect(endsOf(world, 'k')).toEqual([]);
+    await world.pass(30_000);
+    expect(world.values('k')).toEqual([]);
+    expect(endsOf(world, 'k')).toEqual(['expired']);
+    expect([heir.endings(), b!.endings()].flat()).toEqual(['k expired']);
+    world.check();
+  });
+});
+
+describe('a value that the heir has ended', () => {
+  test('does not come back by way of a ledger that has not swept it yet', async () => {
+    const { world, sidecars: [a] } = await worldOf(['a']);
+    a.put('k', 'v', { ttlMs: 2000 });
+    await world.pass(500);
+    const heir = await world.restart(a);
+    await world.pass(1000);
+    // Its clock goes back, so that the value is not over there for a while.
+    world.ledgerAheadMs = -400;
+    await world.pass(501);
+    expect(heir.endings()).toEqual(['k expired']);
+    expect(world.values('k')).toEqual(['v']);
+    expect(await heir.get('k')).toBeUndefined();
+  });
+
+  test('is not told again in the words of the ledger', async () => {
+    const { world, sidecars: [a, b] } = await worldOf(['a', 'b'], { conflict: 'lww' });
+    a.put('k', 'one', { ttlMs: 1000 });
+    await world.pass(500);
+    await world.restart(a);
+    // Written without having seen the first, and before the ledger has swept that.
+    await world.pass(510);
+    b!.put('k', 'two', { ttlMs: 1000 });
+    await world.pass(40_000);
+    expect(endsOf(world, 'k')).toEqual(['expired', 'expired']);
+    world.check();
+  });
+});
