@@ -165,6 +165,7 @@ describe('what goes to the bus', () => {
     run.engine.submit({ op: 'renew', id: 'a' }, () => {});
     run.engine.closeSource();
     run.engine.tellPressure({ level: 'high', previous: 'nominal', source: 'loop', fill: 1 });
+    expect(await run.ask(put('late', 'v'))).toMatchObject({ refused: 'draining' });
     replica.clocks.advance(10);
     await new Promise((resolve) => setTimeout(resolve, 20));
     const last = run.pending('events').at(-1)!;

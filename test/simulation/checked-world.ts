@@ -16,17 +16,14 @@ export function checkedWorld(world: World): CheckedWorld {
       return kernel.nowMs;
     },
     history,
-    namespaces: namespaces.map(checkedNamespace),
+    namespaces: namespaces.map((namespace) => checkedNamespace(world, namespace)),
     sidecars: world.sidecars.map(checkedSidecar),
     ledger: checkedLedger(world),
     idempotencyMs: limits.idempotency.ttlMs,
   };
 }
 
-/** A change of the configuration may double what fits. */
-const CAPACITY_GROWS = 2;
-
-function checkedNamespace(namespace: NamespaceConfig): CheckedNamespace {
+function checkedNamespace(world: World, namespace: NamespaceConfig): CheckedNamespace {
   const { ttl, capacity, events } = namespace;
   return {
     ...namespace,
@@ -34,8 +31,12 @@ function checkedNamespace(namespace: NamespaceConfig): CheckedNamespace {
     values: events.values,
     publish: events.publish,
     capacity: {
-      leases: capacity.leases * CAPACITY_GROWS,
-      entries: capacity.entries * CAPACITY_GROWS,
+      get leases() {
+        return world.largestCapacity(namespace.name).leases;
+      },
+      get entries() {
+        return world.largestCapacity(namespace.name).entries;
+      },
       evicts: capacity.eviction !== 'refuse',
     },
   };

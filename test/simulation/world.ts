@@ -36,6 +36,12 @@ export interface WorldOptions {
   readonly keepsLines?: boolean;
   /** Going back in the ledger's history costs copies of it: only where it may happen. */
   readonly keepsLedgerImages?: boolean;
+  /** What each sidecar reads when it starts, instead of what all simulated ones do. */
+  readonly configOf?: (name: string) => Config;
+  /** false: nobody judges, as where clients ask what no history has. */
+  readonly isChecked?: boolean;
+  /** Of the whole run: as the kernel has it, unless said. */
+  readonly eventsMax?: number;
 }
 
 /** Keys that all clients share, in each namespace. */
@@ -56,27 +62,35 @@ export class World implements Stricken {
   readonly neighbours: readonly Neighbour[];
   readonly neighbourhood: Neighbourhood;
   readonly history = new History();
+  readonly #changes: ConfigChanges;
   readonly #checkers: readonly Checker[];
   readonly #underway = new Set<Underway>();
   readonly #paused = new Map<Strike, SimulatedProcess>();
   readonly #crashed = new Map<Strike, Neighbour>();
   readonly failpoints: Record<string, number> = {};
+  /** By namespace, the largest that any sidecar had so far. */
+  readonly #capacities = new Map<string, { readonly leases: number; readonly entries: number }>();
 
   constructor(options: WorldOptions) {
-    const { seed, changes, neighbours = [] } = options;
-    this.kernel = new Kernel({ seed, startMs: START_MS, keepsLines: options.keepsLines ?? false });
+    const { seed, changes = {}, neighbours = [], keepsLines = false, isChecked = true } = options;
+    this.#changes = changes;
+    const configured = options.configOf ?? ((name) => configOf(name, changes));
+    this.kernel = new Kernel({
+      seed, startMs: START_MS, keepsLines,
+      ...(options.eventsMax === undefined ? {} : { eventsMax: options.eventsMax }),
+    });
     this.network = new Network(this.kernel);
     this.ledger = new LedgerServer(this.network);
     this.ledger.keepsImages = options.keepsLedgerImages ?? true;
-    const { bus } = configOf('bus');
+    const { bus } = configured('bus');
     this.bus = new BusServer(this.network, this.history, {
       endings: { duplicateWindowMs: bus!.endings.duplicateWindowMs },
       events: { duplicateWindowMs: bus!.events.duplicateWindowMs },
     });
-    this.sidecars = options.sidecars.map((name) => this.#sidecar(name, configOf(name, changes)));
+    this.sidecars = options.sidecars.map((name) => this.#sidecar(name, configured(name)));
     this.neighbourhood = {
       kernel: this.kernel, history: this.history, sidecars: this.sidecars, keys: KEYS,
-      namespaces: configOf('clients', changes).namespaces,
+      namespaces: configured('clients').namespaces,
     };
     this.neighbours = neighbours.map(
       ({ name, behaviour, sidecar }) =>
@@ -84,7 +98,8 @@ export class World implements Stricken {
           neighbourhood: this.neighbourhood, name, behaviour, sidecar: this.sidecar(sidecar),
         }),
     );
-    this.#checkers = createCheckers(checkedWorld(this));
+    for (const { config } of this.sidecars) this.#noteCapacities(config);
+    this.#checkers = isChecked ? createCheckers(checkedWorld(this)) : [];
     this.kernel.afterEvent = () => {
       for (const checker of this.#checkers) checker.afterEvent?.();
     };
@@ -200,8 +215,22 @@ export class World implements Stricken {
 
   configure(name: string, changes: ConfigChanges): void {
     const sidecar = this.sidecar(name);
-    const mirrors = sidecar.config.namespaces.some(({ mirror, name: of }) => mirror === 'all' && of === 'default');
-    sidecar.config = configOf(name, { ...changes, ...(mirrors ? { mirror: 'all' } : {}) });
+    sidecar.config = configOf(name, { ...this.#changes, ...changes });
+    this.#noteCapacities(sidecar.config);
+  }
+
+  /** What a change of the configuration leaves no room for stays all the same. */
+  largestCapacity(namespace: string): { readonly leases: number; readonly entries: number } {
+    return this.#capacities.get(namespace)!;
+  }
+
+  #noteCapacities({ namespaces }: Config): void {
+    for (const { name, capacity } of namespaces) {
+      const { leases, entries } = this.#capacities.get(name) ?? capacity;
+      this.#capacities.set(name, {
+        leases: Math.max(leases, capacity.leases), entries: Math.max(entries, capacity.entries),
+      });
+    }
   }
 
   crashNeighbour(strike: Strike): void {

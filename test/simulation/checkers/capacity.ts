@@ -3,7 +3,8 @@
  * those whose endings the bus has not acknowledged are never more than the contract has room for.
  *
  * Counted from outside: a lease that was acknowledged holds its place until its ending has been
- * told, for only what was told can have been acknowledged. Forgiven: a restart, after which more
+ * told, for only what was told can have been acknowledged. An entry that is written over goes on, and
+ * takes up what it took: the ending of its lease has room in the outbox, not here. Forgiven: a restart, after which more
  * may be found than there is room for, and what was forgotten has no ending: the count begins anew;
  * namespaces that evict, which may owe a part more. At rest the status page says the same of itself.
  */
@@ -17,6 +18,8 @@ const NAME = 'capacity';
 interface Held {
   run: number;
   readonly leases: Set<string>;
+  /** By key, where the lease is the entry's own. */
+  readonly ofKey: Map<string, string>;
 }
 
 export function capacity({ world, story, rest }: Room): Checker {
@@ -25,18 +28,23 @@ export function capacity({ world, story, rest }: Room): Checker {
   const held = new Map<string, Held>();
   const over = new Set<string>();
 
-  function take(operation: Operation, namespaceName: string, lease: string): void {
+  function take(operation: Operation, namespaceName: string, lease: string, key?: string): void {
     const { sidecar, run } = operation;
     const namespace = story.namespace(namespaceName);
     if (namespace === undefined || namespace.capacity.evicts || over.has(lease)) return;
     const name = `${sidecar} ${namespaceName}`;
     let holding = held.get(name);
     if (holding === undefined || holding.run < run) {
-      holding = { run, leases: new Set() };
+      holding = { run, leases: new Set(), ofKey: new Map() };
       held.set(name, holding);
     }
     if (holding.run !== run) return;
     holding.leases.add(lease);
+    if (key !== undefined && story.leases.get(lease)?.isExplicit !== true) {
+      const before = holding.ofKey.get(key);
+      if (before !== undefined && before !== lease) holding.leases.delete(before);
+      holding.ofKey.set(key, lease);
+    }
     if (holding.leases.size <= namespace.capacity.leases) return;
     const detail = `${name} holds ${holding.leases.size} leases, and has room for ${namespace.capacity.leases}`;
     throw new Violation(NAME, detail, [lineOfOperation(operation)]);
@@ -50,7 +58,7 @@ export function capacity({ world, story, rest }: Room): Checker {
       if (id !== undefined) take(operation, asked.namespace, id);
     }
     for (const act of story.actsOf(operation)) {
-      if (act.outcome === 'done' && act.lease !== undefined) take(operation, act.asked.namespace, act.lease);
+      if (act.outcome === 'done' && act.lease !== undefined) take(operation, act.asked.namespace, act.lease, act.asked.key);
     }
   }
 

@@ -2,6 +2,7 @@
 import type { Config } from '../../../src/config/config.ts';
 import { loadConfig } from '../../../src/config/load.ts';
 import { SLOT_COSTS } from '../../../src/core/costs.ts';
+import type { LedgerAck } from '../../../src/ledger/ledger.ts';
 
 const FILE = new URL('./simulated.yaml', import.meta.url).pathname;
 
@@ -26,19 +27,26 @@ export interface ConfigChanges {
   /** Factor on the capacities of all namespaces. */
   readonly capacity?: number;
   readonly pullMs?: number;
+  readonly truthCheckMs?: number;
+  /** The same at every sidecar. */
+  readonly partitions?: number;
   readonly snapshotAfterBytes?: number;
+  readonly reserveBytes?: number;
+  /** Of every namespace that waits for the ledger. */
+  readonly ledgerAck?: LedgerAck;
 }
 
 /** The configuration of the sidecar of this name. It listens nowhere: it is asked by hand. */
 export function configOf(name: string, changes: ConfigChanges = {}): Config {
   const base = baseConfig();
-  const { mirror, capacity = 1, pullMs, snapshotAfterBytes } = changes;
+  const { mirror, capacity = 1, pullMs, partitions, snapshotAfterBytes, reserveBytes, ledgerAck } = changes;
   return {
     ...base,
     name,
     listen: [],
     namespaces: base.namespaces.map((namespace) => ({
       ...namespace,
+      ledgerAck: ledgerAck ?? namespace.ledgerAck,
       mirror: mirror !== undefined && namespace.class === 'shared' ? mirror : namespace.mirror,
       capacity: {
         ...namespace.capacity,
@@ -46,10 +54,14 @@ export function configOf(name: string, changes: ConfigChanges = {}): Config {
         entries: Math.ceil(namespace.capacity.entries * capacity),
       },
     })),
-    ledger: { ...base.ledger!, pullMs: pullMs ?? base.ledger!.pullMs },
+    ledger: {
+      ...base.ledger!,
+      pullMs: pullMs ?? base.ledger!.pullMs, partitions: partitions ?? base.ledger!.partitions,
+    },
     journal: {
       ...base.journal, ...JOURNAL,
       ...(snapshotAfterBytes === undefined ? {} : { snapshotAfterBytes }),
+      ...(reserveBytes === undefined ? {} : { reserveBytes }),
     },
   };
 }

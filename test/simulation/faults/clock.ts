@@ -25,6 +25,7 @@ export const clockFaults: readonly Fault[] = [
         ms: Math.round(
           chance.weighted([
             [chance.between(-4_000, 4_000), 6],
+            [chance.between(5_000, 15_000), 2],
             [3_600_000, 1],
             [-3_600_000, 1],
             [86_400_000, 1],

@@ -21,8 +21,8 @@ export const diskFaults: readonly Fault[] = [
     draw: (chance) => ({
       forMs: chance.between(1_000, 10_000),
       detail: {
-        callMs: chance.wait(5), syncMs: chance.wait(100),
-        slowWrites: chance.between(0, 0.05), slowWriteMs: chance.wait(60),
+        callMs: chance.weighted([[chance.wait(5), 2], [chance.wait(80), 1]]), syncMs: chance.wait(100),
+        slowWrites: chance.between(0, 0.2), slowWriteMs: chance.wait(60),
       },
     }),
     begin: (world, { where, detail }) => {

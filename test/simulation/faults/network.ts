@@ -69,7 +69,7 @@ export const networkFaults: readonly Fault[] = [
     what: 'one sidecar is cut off from a server, in one direction or both',
     strikes: 'sidecar',
     draw: (chance) => ({
-      forMs: chance.wait(6_000),
+      forMs: chance.weighted([[chance.wait(4_000), 1], [chance.between(3_000, 14_000), 1]]),
       detail: {
         server: chance.weighted([['ledger', 3], ['bus', 1]]),
         direction: chance.pick(['both', 'there', 'back']),

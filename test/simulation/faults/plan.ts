@@ -37,6 +37,9 @@ export interface PlanOptions {
 
 /** Most runs have this share of all kinds of faults, or less. */
 const KINDS_SHARE = 0.4;
+/** Trouble does not come alone: this share of strikes, or less, are followed by one soon, at the same place. */
+const FOLLOWED_MAX = 0.7;
+const FOLLOWS_MS = 600;
 
 export function planOf(seed: number, options: PlanOptions): Plan {
   const chance = new Chance(seed).fork('plan');
@@ -49,6 +52,8 @@ export function planOf(seed: number, options: PlanOptions): Plan {
       ...(chance.happens(0.4) ? { mirror: chance.pick(['none', 'all'] as const) } : {}),
       capacity: chance.weighted([[1, 6], [0.25, 2], [0.1, 1]]),
       pullMs: chance.pick([200, 500, 1_200]),
+      truthCheckMs: chance.pick([10_000, 120_000]),
+      partitions: chance.pick([1, 1, 2]),
       snapshotAfterBytes: chance.pick([4_000, 12_000, 24_000, 1_000_000]),
     },
     strikes: strikesOf(chance.fork('strikes'), sidecars, chaosMs, options.kinds),
@@ -59,7 +64,7 @@ export function planOf(seed: number, options: PlanOptions): Plan {
 function neighboursOf(chance: Chance, sidecars: readonly string[]): NeighbourPlan[] {
   const names = Object.keys(BEHAVIOURS) as BehaviourName[];
   const weights = names.map((name) => [name, chance.wait(BEHAVIOURS[name].weight)] as const);
-  return Array.from({ length: 3 + chance.integer(5) }, (_, index) => ({
+  return Array.from({ length: 4 + chance.integer(5) }, (_, index) => ({
     name: `c${index + 1}`,
     behaviour: chance.weighted(weights),
     sidecar: sidecars[index % sidecars.length]!,
@@ -76,16 +81,22 @@ function strikesOf(
   const weights = weightsOf(chance, possible, kinds !== undefined);
   if (weights.length === 0) return [];
   const everyMs = chance.between(500, 4_000);
+  const followed = chance.between(0, FOLLOWED_MAX);
   const strikes: Strike[] = [];
-  for (let atMs = chance.wait(everyMs); atMs < chaosMs; atMs += chance.wait(everyMs)) {
+  const strike = (atMs: number, victim: string): void => {
     const fault = chance.weighted(weights);
     const { forMs, detail } = fault.draw(chance);
     strikes.push({
       kind: fault.kind, atMs: Math.round(atMs), forMs: Math.round(forMs), detail,
-      where: fault.strikes === 'sidecar' ? chance.pick(sidecars) : fault.strikes,
+      where: fault.strikes === 'sidecar' ? victim : fault.strikes,
     });
+    const nextMs = atMs + chance.wait(FOLLOWS_MS);
+    if (chance.happens(followed) && nextMs < chaosMs) strike(nextMs, victim);
+  };
+  for (let atMs = chance.wait(everyMs); atMs < chaosMs; atMs += chance.wait(everyMs)) {
+    strike(atMs, chance.pick(sidecars));
   }
-  return strikes;
+  return strikes.sort((one, other) => one.atMs - other.atMs);
 }
 
 function weightsOf(

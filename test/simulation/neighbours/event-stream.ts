@@ -16,7 +16,7 @@ export interface Following extends RequestHead {
 }
 
 export interface Follower {
-  readonly opened: () => void;
+  readonly opened: (headers: HttpAnswer['headers']) => void;
   readonly text: (text: string) => void;
   /** Once, and nothing after it. Any status but 200 is a refusal; 200 is an end in good order. */
   readonly over: (answer: HttpAnswer) => void;
@@ -139,7 +139,7 @@ class OpenStream implements EventStream, Sink {
     const text = this.#unread;
     this.#unread = '';
     if (this.#status === 200) {
-      if (!this.#isOpened) this.#follower.opened();
+      if (!this.#isOpened) this.#follower.opened(this.#headers);
       this.#isOpened = true;
       if (text !== '') this.#follower.text(text);
     }

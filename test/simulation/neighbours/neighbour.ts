@@ -7,10 +7,14 @@ import { batch } from './behaviours/batcher.ts';
 import { claimJobs } from './behaviours/job-claimer.ts';
 import { count } from './behaviours/counter.ts';
 import { edit } from './behaviours/editor.ts';
+import { hoard } from './behaviours/hoarder.ts';
 import { holdSessions } from './behaviours/session-holder.ts';
+import { probe } from './behaviours/prober.ts';
 import { read } from './behaviours/reader.ts';
 import { remove } from './behaviours/deleter.ts';
+import { repeat } from './behaviours/repeater.ts';
 import { showPresence } from './behaviours/presence.ts';
+import { straggle } from './behaviours/straggler.ts';
 import { watch } from './behaviours/watcher.ts';
 import { type Contract, takesValues } from './contract.ts';
 import type { Serving } from './http-exchange.ts';
@@ -37,6 +41,10 @@ export const BEHAVIOURS = {
   reader: { lives: read, needs: anything, weight: 2 },
   deleter: { lives: remove, needs: takesValues, weight: 1 },
   watcher: { lives: watch, needs: anything, weight: 2 },
+  prober: { lives: probe, needs: takesValues, weight: 2 },
+  straggler: { lives: straggle, needs: takesValues, weight: 3 },
+  repeater: { lives: repeat, needs: takesValues, weight: 2 },
+  hoarder: { lives: hoard, needs: takesValues, weight: 1 },
 } as const satisfies Record<string, Behaviour>;
 export type BehaviourName = keyof typeof BEHAVIOURS;
 

@@ -7,6 +7,7 @@ import { JOURNAL_FAULTS } from './journal.ts';
 import { LEDGER_FAULTS } from './ledger.ts';
 import type { PlantedFault } from './planted-fault.ts';
 import { RECONCILE_FAULTS } from './reconcile.ts';
+import { TRACK_RECORD } from './track-record.ts';
 
 export const PLANTED_FAULTS: readonly PlantedFault[] = [
   ...LEASE_FAULTS,
@@ -16,6 +17,7 @@ export const PLANTED_FAULTS: readonly PlantedFault[] = [
   ...JOURNAL_FAULTS,
   ...RECONCILE_FAULTS,
   ...LEDGER_FAULTS,
+  ...TRACK_RECORD,
 ];
 
 export function plantedFault(name: string): PlantedFault {

@@ -67,15 +67,16 @@ export const ENGINE_FAULTS: readonly PlantedFault[] = [
     ],
     invariants: ['idempotent-retry'],
   }),
-  // A machine that stops between write and sync, in a namespace with durability fsync.
+  // A machine that stops before something else has synced the segment.
   fault({
     name: 'fsync-answered-when-written',
-    what: 'A reply of a namespace with durability fsync is released at the written watermark.',
+    what: 'A reply of a namespace with durability fsync asks for no sync and is released at the written watermark.',
     edits: [
       {
         file: 'src/engine/engine.ts',
-        find: 'this.#untilSynced.push(waiting);',
-        replace: 'this.#untilWritten.push(waiting);',
+        find: `        syncWanted = true;
+        this.#untilSynced.push(waiting);`,
+        replace: '        this.#untilWritten.push(waiting);',
       },
     ],
     invariants: ['fact-precedes-reply', 'acknowledged-is-kept'],
@@ -235,18 +236,5 @@ export const ENGINE_FAULTS: readonly PlantedFault[] = [
       },
     ],
     invariants: ['unique-dots', 'contiguous-sequence', 'every-ending-told', 'acknowledged-is-kept'],
-  }),
-  // Two runs of one seed part at the first heartbeat or backoff.
-  fault({
-    name: 'chance-of-its-own',
-    what: 'Heartbeats and backoffs draw from the process and not from the machine.',
-    edits: [
-      {
-        file: 'src/resilience/scheduler.ts',
-        find: 'random: () => machine.random(),',
-        replace: 'random: Math.random,',
-      },
-    ],
-    invariants: ['determinism'],
   }),
 ];

@@ -64,6 +64,9 @@ const file = z.strictObject({
       mirror: z.enum(['none', 'all']).optional(),
       capacity: z.number().positive().optional(),
       pullMs: z.number().positive().optional(),
+      truthCheckMs: z.number().positive().optional(),
+      partitions: z.number().int().positive().optional(),
+      reserveBytes: z.number().positive().optional(),
       snapshotAfterBytes: z.number().positive().optional(),
     })
     .optional(),
@@ -80,7 +83,9 @@ const ALLOWED: Readonly<Record<string, string>> = {
     `a number from 0 to ${NEIGHBOURS_MAX}, or a list of { name, behaviour, sidecar } with one of the ` +
     `behaviours ${BEHAVIOUR_NAMES.join(', ')}`,
   chaosMs: DURATION_ALLOWED,
-  changes: 'a mapping of mirror (none or all), capacity, pullMs and snapshotAfterBytes (above 0)',
+  changes:
+    'a mapping of mirror (none or all), capacity, pullMs, truthCheckMs, partitions, ' +
+    'snapshotAfterBytes and reserveBytes (above 0)',
   strikes: `a list of at most ${STRIKES_MAX} strikes: { at, kind, where, for, and its details }`,
   at: DURATION_ALLOWED,
   for: DURATION_ALLOWED,

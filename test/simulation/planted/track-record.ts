@@ -1,0 +1,56 @@
+/**
+ * Mistakes that nobody planted: the simulator found them, and they were mended. Each stands here
+ * with its mending undone, so that it would be found again; docs/track-record.md tells of them.
+ */
+import { fault, type PlantedFault } from './planted-fault.ts';
+
+export const TRACK_RECORD: readonly PlantedFault[] = [
+  fault({
+    name: 'unwritten-sector-refused',
+    what: 'A journal whose last sectors reached the disk out of order keeps the sidecar from starting.',
+    edits: [
+      {
+        file: 'src/journal/frame-reader.ts',
+        find: 'if (isZero(this.peek(at - from, end - at))) return true;',
+        replace: 'if (end === this.#size && isZero(this.peek(at - from, end - at))) return true;',
+      },
+    ],
+    invariants: ['no-crash'],
+  }),
+  fault({
+    name: 'told-in-the-words-of-the-ledger',
+    what: 'An end that the journal knows of is told once more when the ledger says it in other words.',
+    edits: [
+      {
+        file: 'src/replica/core-replica.ts',
+        find: 'if (this.#state.leases.remembers(lease)) return;',
+        replace: '',
+      },
+    ],
+    invariants: ['one-ending'],
+  }),
+  fault({
+    name: 'heir-does-not-look-back',
+    what: 'What the journal lost with the power is swept from the ledger, and nobody tells its end.',
+    edits: [
+      {
+        file: 'src/reconcile/inheritance.ts',
+        find: 'if (partition.lookedBack) return;',
+        replace: 'if (partition.lookedBack || !partition.lookedBack) return;',
+      },
+    ],
+    invariants: ['every-ending-told'],
+  }),
+  fault({
+    name: 'inherited-value-comes-back',
+    what: 'A value that an heir has ended is read through from a ledger that has not swept it yet.',
+    edits: [
+      {
+        file: 'src/core/merge.ts',
+        find: 'return predecessors.has(dot.actor) && leases.remembers(lease);',
+        replace: 'return predecessors.has(dot.actor) && dot.seq < 0 && leases.remembers(lease);',
+      },
+    ],
+    invariants: ['no-resurrection'],
+  }),
+];
