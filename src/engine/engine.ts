@@ -120,7 +120,10 @@ export class Engine implements Service {
       {
         now: () => this.now(),
         next: () => this.#core.nextTick(),
-        tick: (now, budget) => this.#attempt(() => this.#core.tick(now, budget)) ?? false,
+        tick: (now, budget) => {
+          this.#readWallClock(now);
+          return this.#attempt(() => this.#core.tick(now, budget)) ?? false;
+        },
       },
       parts.timers,
     );
@@ -210,6 +213,7 @@ export class Engine implements Service {
       return;
     }
     const now = this.now();
+    this.#readWallClock(now);
     if (idempotency !== undefined) {
       this.#submitOnce(command, respond, idempotency, now);
       return;
@@ -227,8 +231,10 @@ export class Engine implements Service {
   /** One step of the core on behalf of reconciliation. Throws when the engine has stopped. */
   apply<T>(step: (state: State) => T): T {
     if (this.#stopped) throw new Error('Cannot go on: the engine has stopped');
+    const now = this.now();
+    this.#readWallClock(now);
     try {
-      const result = this.#core.reconcile(this.now(), step);
+      const result = this.#core.reconcile(now, step);
       this.#distribute();
       return result;
     } catch (error) {
@@ -245,6 +251,11 @@ export class Engine implements Service {
       this.#lastPosition = this.#journal.append(bytes, start, end);
     });
     this.#scheduleFlush();
+  }
+
+  /** Once a turn: what it tells is told by the wall clock, which may have been put right meanwhile. */
+  #readWallClock(now: number): void {
+    if (!this.#flushScheduled) this.#core.setWallOffset(this.#timeline.wallMs() - now);
   }
 
   /** undefined: the core broke off halfway; nothing may be answered from that state any more. */

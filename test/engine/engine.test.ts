@@ -71,6 +71,16 @@ describe('releasing replies', () => {
     expect(facts).toMatchObject([{ kind: 'lease.renewed', renewals: 5, deadline: START_MS + 30_010 }]);
   });
 
+  it('tells the wall clock as it is when a turn begins, though it was put right in a quiet time', async () => {
+    const { journal, clocks, answer } = world();
+    await answer(put('a'));
+    clocks.advance(1000);
+    clocks.wall += 60_000;
+    await answer(put('b'));
+    const told = journal.groups.flatMap((group) => group.map((record) => decodeFact(record)));
+    expect(told.map(({ wallMs }) => wallMs - START_MS)).toEqual([0, 61_000]);
+  });
+
   it('stops and tells when the journal fails, and answers nobody', async () => {
     const journal = new HeldJournal(false);
     const { ask, turn, failures } = world({ journal });
