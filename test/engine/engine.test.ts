@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { Fact } from '../../src/core/fact.ts';
 import { decodeFact } from '../../src/core/fact-reader.ts';
 import { FACT_RECORD, recordKind } from '../../src/engine/records.ts';
 import { HeldJournal } from './held-journal.ts';
@@ -77,7 +78,7 @@ describe('releasing replies', () => {
     clocks.advance(1000);
     clocks.wall += 60_000;
     await answer(put('b'));
-    const told = journal.groups.flatMap((group) => group.map((record) => decodeFact(record)));
+    const told = journal.groups.flatMap((group) => group.map((record) => decodeFact(record) as Fact));
     expect(told.map(({ wallMs }) => wallMs - START_MS)).toEqual([0, 61_000]);
   });
 
