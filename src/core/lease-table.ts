@@ -246,10 +246,18 @@ export class LeaseTable {
     return hashOrigin(this.#hashSeed, actor, seq);
   }
 
-  /** Whether it is held here, or was: its end has been told, or will be. */
-  remembers(id: string): boolean {
+  /**
+   * Whether the lease came with an entry that is held here, or was: then that entry's end has been
+   * told, or will be. Of an explicit lease's entries its own row says nothing.
+   */
+  remembersImplicit(id: string): boolean {
     const lease = this.find(id);
-    return lease !== 0 && this.state[lease] !== COPIED;
+    return lease !== 0 && this.state[lease] !== COPIED && this.isImplicit(lease);
+  }
+
+  hasEnded(id: string): boolean {
+    const lease = this.find(id);
+    return lease !== 0 && (this.state[lease] === ENDED || this.state[lease] === DRAINING);
   }
 
   /** The row of an id, whatever its state; 0 for none. A live row wins over a remembered one. */

@@ -137,16 +137,24 @@ function knowledge(
  * only waits for the sweep. true: not a copy.
  */
 function disown(state: State, namespace: Namespace, key: string, value: HeldValue): boolean {
-  if (!isOurs(state, value)) return false;
-  if (!value.session && value.deadline <= state.now) return true;
-  bury(state, namespace.number, key, [value.dot], { ...runOf(value), told: true });
+  const { actors, predecessors, leases } = state;
+  const isOwn = value.dot.actor === actors.text(actors.self);
+  // A run before this one may have written what its journal has lost: then nobody has told its end.
+  if (!isOwn && !(predecessors.has(value.dot.actor) && leases.hasEnded(value.lease))) return false;
+  const told = isOwn || leases.remembersImplicit(value.lease);
+  if (told && !value.session && value.deadline <= state.now) return true;
+  bury(state, namespace.number, key, [value.dot], { ...runOf(value), told });
   return true;
 }
 
-/** Written by this run, or by one before it whose journal was read back: then its lease is known. */
-function isOurs({ actors, predecessors, leases }: State, { dot, lease }: HeldValue): boolean {
-  if (dot.actor === actors.text(actors.self)) return true;
-  return predecessors.has(dot.actor) && leases.remembers(lease);
+/** Whether a write is held here, was written over or ended: what becomes of it is told here. */
+export function isCovered(state: State, namespace: Namespace, key: string, dot: Dot): boolean {
+  const own: number[] = [];
+  state.sideProbe.set(namespace.number, key);
+  for (let row = state.entries.find(namespace.number, state.sideProbe); row !== 0; row = state.entries.link[row]!) {
+    if (!state.isCopy(row)) own.push(row);
+  }
+  return coveredBy(knowledge(state, namespace, key, own), dot);
 }
 
 function runOf(value: HeldValue): BuriedRun {

@@ -1,8 +1,8 @@
 /**
  * What an earlier run of this sidecar left in the ledger. An heir counts its values as its own, and
  * what is past its deadline as told: its journal says so. But a journal loses its end with the power
- * of the machine, and never holds what is of durability `memory`. Values of a lease that is not
- * known here were lost that way: nobody has told their end, so the heir does, before a sweep takes
+ * of the machine, and never holds what is of durability `memory`. Values that are not known here
+ * were lost that way: nobody has told their end, so the heir does, before a sweep takes
  * them away without a word; and where such a value still lives, the run is not vouched for, so that
  * it comes to its end as that of any silent owner.
  */
@@ -25,7 +25,8 @@ export async function lookBack(room: Room, partition: Partition, asOf: number): 
     const forgotten: Forgotten[] = [];
     await fetchRecords(room, partition, ids, ({ id, record }) => {
       for (const sibling of record?.siblings ?? []) {
-        if (!inherited.includes(sibling.dot.actor) || room.replica.remembersLease(sibling.label)) continue;
+        if (!inherited.includes(sibling.dot.actor)) continue;
+        if (room.replica.tellsItself(partition.name.namespace, id, sibling)) continue;
         forgotten.push({ id, sibling });
       }
     });

@@ -94,8 +94,10 @@ export interface Replica {
   readonly takesOrphans: boolean;
   /** Publishes the ending of a run whose owner is silent. */
   tellOrphan(namespace: string, id: string, ending: Ending, offsetMs: number): void;
-  /** Whether the lease of a value is held here or was: its end has been told, or will be. */
-  remembersLease(label: Uint8Array): boolean;
+  /** Whether the end of a value has been told here, or will be: it is held, or was, as far as the journal goes. */
+  tellsItself(
+    namespace: string, id: string, value: { readonly dot: Dot; readonly label: Uint8Array },
+  ): boolean;
   /** Every value of its own was vouched for by a request sent at this timeline instant. */
   contact(namespace: string, sentAt: number): void;
   /** When an owner was last heard of, timeline instant: its session values live on with it. */

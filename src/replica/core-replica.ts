@@ -12,7 +12,7 @@ import type { Dot, Repairs } from '../core/fact.ts';
 import {
   confirm, confirmPartition, type HeldValue, ownRecord, partitionSums, rehash,
 } from '../core/ledger-view.ts';
-import { type LedgerKey, merge, type Merged, withdraw } from '../core/merge.ts';
+import { isCovered, type LedgerKey, merge, type Merged, withdraw } from '../core/merge.ts';
 import type { Namespace } from '../core/namespaces.ts';
 import type { Refusal } from '../core/refusal.ts';
 import { restampPartition, restampUnconfirmed } from '../core/restamp.ts';
@@ -48,6 +48,8 @@ export class CoreReplica implements Replica {
   readonly #state: State;
   readonly #host: ReplicaHost;
   #restatedAt = Number.NEGATIVE_INFINITY;
+  /** Runs before this one of this very process: nothing of theirs is forgotten. */
+  readonly #ownRuns = new Set<string>();
   /** Runs of silent owners whose end was told here, oldest first. */
   readonly #orphansTold = new Set<string>();
 
@@ -273,13 +275,10 @@ export class CoreReplica implements Replica {
     const found = this.#namespace(namespace);
     // What stands beside the entries (a lease handed over) has no ending of its own.
     if (found === undefined || id.startsWith('\u0000')) return;
-    // A run of this very process has been ended and told here, or lives.
-    if (ending.dot.actor === this.actor) return;
     const { lease, holder, contentType, size } = decodeLabel(ending.label);
-    // Nor one of an earlier process that its journal knows of: the ledger may say so late, in other
-    // words, or again.
-    if (this.#state.leases.remembers(lease)) return;
     const { dot, born, reason } = ending;
+    // The ledger may say it late, in other words, or again.
+    if (this.tellsItself(namespace, id, ending)) return;
     if (this.#toldBefore(dotText(born.actor, born.seq))) return;
     const run: BuriedRun = {
       dot, born, reason, lease, holder, contentType, size,
@@ -299,8 +298,16 @@ export class CoreReplica implements Replica {
     return false;
   }
 
-  remembersLease(label: Uint8Array): boolean {
-    return this.#state.leases.remembers(decodeLabel(label).lease);
+  tellsItself(
+    namespace: string, id: string, { dot, label }: { readonly dot: Dot; readonly label: Uint8Array },
+  ): boolean {
+    const found = this.#namespace(namespace);
+    if (found === undefined) return false;
+    return (
+      dot.actor === this.actor || this.#ownRuns.has(dot.actor) ||
+      this.#state.leases.remembersImplicit(decodeLabel(label).lease) ||
+      isCovered(this.#state, found, id, dot)
+    );
   }
 
   contact(namespace: string, sentAt: number): void {
@@ -322,6 +329,7 @@ export class CoreReplica implements Replica {
   }
 
   reincarnate(actor: string): void {
+    this.#ownRuns.add(this.actor);
     this.#host.becomes(actor);
     this.#step((state) => {
       state.predecessors.add(this.actor);
