@@ -2,6 +2,7 @@
  * The composition root: builds the parts in order, closes them in reverse, and names the part that
  * hangs. Nothing else in the house knows more than its neighbours.
  */
+import { createHash } from 'node:crypto';
 import { BootTree } from './boot-tree.ts';
 import { admissionFor, journalSignal, ledgerSignals, stretches } from './admitting.ts';
 import type { Config, LedgerConfig } from './config/config.ts';
@@ -82,8 +83,14 @@ const PROGRESS_MS = 1000;
 export async function startSidecar(parts: SidecarParts): Promise<Sidecar> {
   const { config, log } = parts;
   const { machine, disk, openLedger, openBus } = parts.surroundings ?? REAL;
-  /** 64 random bits, never reused. */
-  const newActor = (): string => machine.randomBytes(8).toString('hex');
+  /**
+   * 64 bits, never reused: by chance, and by who asks when, since machines that were copied while
+   * they ran draw the same lots.
+   */
+  const newActor = (): string => {
+    const asking = `${config.name} ${config.dataDir} ${machine.wallMs()} ${machine.monotonicMs()}`;
+    return createHash('sha256').update(machine.randomBytes(16)).update(asking).digest('hex').slice(0, 16);
+  };
   const actor = newActor();
   const contract = contractOf(config);
   const boot = new BootTree(log, machine);

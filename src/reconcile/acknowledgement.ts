@@ -15,6 +15,13 @@ export interface KeyName {
   readonly key: string;
 }
 
+/** Takes the engine's answer, and gives the last one once. */
+export type Answering = (
+  outcome: Outcome,
+  respond: (outcome: Outcome) => void,
+  idempotency: IdempotencyRequest | undefined,
+) => void;
+
 /** Refusals remembered for those who ask again with the same Idempotency-Key. */
 const HELD_REMEMBERED = 10_000;
 
@@ -58,32 +65,19 @@ export class Acknowledgement {
     return held?.fingerprint === idempotency.fingerprint ? held.rejection : undefined;
   }
 
-  /** Answers when the ledger has what `command` has changed, or the time is over. */
-  await(
-    command: Command,
-    outcome: Outcome,
-    respond: (outcome: Outcome) => void,
-    idempotency: IdempotencyRequest | undefined,
-  ): void {
-    const keys = isRefusal(outcome) ? [] : durableKeys(this.#room, command, outcome);
-    if (keys.length === 0) {
-      respond(outcome);
-      return;
-    }
+  /**
+   * To be called in the turn in which the engine has taken `command`, before anything of it can have
+   * been pushed: a disk may take longer than the ledger, whose word would be missed. What is
+   * returned takes the engine's answer, and answers when the ledger has what has changed, or the
+   * time is over.
+   */
+  stand(command: Command): Answering {
     const { scheduler, settings } = this.#room;
+    const keys = durableKeys(this.#room, command);
     const held = new Set<string>();
     let left = keys.length;
     let unknown = false;
-    let answered = false;
-    const answer = (last: Outcome) => {
-      if (answered) return;
-      answered = true;
-      cancel();
-      respond(last);
-    };
-    const cancel = scheduler.after(settings.ackMs, () => {
-      answer(reject('outcome-unknown', 'Cannot tell yet whether the ledger has taken it'));
-    });
+    let onTold = (): void => {};
     this.#waiting += 1;
     for (const { namespace, key } of keys) {
       const partition = awaitPushed(this.#room, namespace, key, (told) => {
@@ -92,14 +86,34 @@ export class Acknowledgement {
         if (told === 'unknown') unknown = true;
         if (left > 0) return;
         this.#waiting -= 1;
+        onTold();
+      });
+      if (partition !== undefined) this.#rounds.hurry(partition);
+    }
+    return (outcome, respond, idempotency) => {
+      if (isRefusal(outcome)) {
+        respond(outcome);
+        return;
+      }
+      let answered = false;
+      const answer = (last: Outcome): void => {
+        if (answered) return;
+        answered = true;
+        cancel();
+        respond(last);
+      };
+      const cancel = scheduler.after(settings.ackMs, () => {
+        answer(reject('outcome-unknown', 'Cannot tell yet whether the ledger has taken it'));
+      });
+      onTold = () => {
         const last = unknown
           ? reject('outcome-unknown', 'Cannot tell whether the ledger has taken it')
           : withHeld(command, outcome, held);
         if (idempotency !== undefined && isRefusal(last)) this.#remember(idempotency, last);
         answer(last);
-      });
-      if (partition !== undefined) this.#rounds.hurry(partition);
-    }
+      };
+      if (left === 0) onTold();
+    };
   }
 
   #remember({ key, fingerprint }: IdempotencyRequest, rejection: Rejection): void {
@@ -118,9 +132,8 @@ function withHeld(command: Command, outcome: Outcome, held: ReadonlySet<string>)
   const reply = outcome as BatchReply;
   const results = reply.results.map((result, index): BatchResult => {
     const operation = command.operations[index]!;
-    const refused =
-      operation.op !== 'renew' && operation.op !== 'get' && held.has(nameOf(operation));
-    return refused ? heldBy(operation) : result;
+    if (isRefusal(result) || operation.op === 'renew' || operation.op === 'get') return result;
+    return held.has(nameOf(operation)) ? heldBy(operation) : result;
   });
   return { applied: results.filter((result) => !isRefusal(result)).length, results };
 }
@@ -133,22 +146,18 @@ function nameOf({ namespace, key }: KeyName): string {
   return `${namespace} ${key}`;
 }
 
-/** Keys that a command changes in namespaces with durability `ledger`; those refused left out. */
-export function durableKeys(room: Room, command: Command, outcome?: Outcome): readonly KeyName[] {
+/** Keys that a command is to change in namespaces with durability `ledger`. */
+export function durableKeys(room: Room, command: Command): readonly KeyName[] {
   switch (command.op) {
     case 'put':
     case 'delete':
     case 'increment':
       return isDurable(room, command.namespace) ? [command] : [];
     case 'batch': {
-      const results = (outcome as BatchReply | undefined)?.results;
       const names = new Map<string, KeyName>();
-      for (const [index, operation] of command.operations.entries()) {
+      for (const operation of command.operations) {
         if (operation.op === 'renew' || operation.op === 'get') continue;
-        if (!isDurable(room, operation.namespace)) continue;
-        const result = results?.[index];
-        if (result !== undefined && isRefusal(result)) continue;
-        names.set(nameOf(operation), operation);
+        if (isDurable(room, operation.namespace)) names.set(nameOf(operation), operation);
       }
       return [...names.values()];
     }

@@ -10,7 +10,7 @@ import { isRefusal, type Refusal } from '../core/refusal.ts';
 import type { IdempotencyRequest, Outcome, Service } from '../engine/service.ts';
 import { reject } from '../errors.ts';
 import { LedgerError } from '../ledger/ledger.ts';
-import { type Acknowledgement, durableKeys, type KeyName } from './acknowledgement.ts';
+import { type Acknowledgement, type Answering, durableKeys, type KeyName } from './acknowledgement.ts';
 import { takeUp } from './handover.ts';
 import type { Fetched, ReadThrough } from './read-through.ts';
 import type { Room } from './room.ts';
@@ -140,29 +140,46 @@ export class ReconciledService implements Service {
       respond(refused, false);
       return;
     }
+    let answering: Answering | undefined;
+    let early: (() => void) | undefined;
     this.#submitInformed(
       command,
       (outcome, replayed) => {
-        this.#acknowledgement.await(
-          command, outcome, (last) => respond(last, replayed), idempotency,
-        );
+        const last = (): void =>
+          answering!(outcome, (told) => respond(told, replayed), idempotency);
+        if (answering === undefined) early = last;
+        else last();
       },
       idempotency,
+      () => {
+        answering = this.#acknowledgement.stand(command);
+        early?.();
+      },
     );
   }
 
   /** With what the ledger has of those keys that decide the outcome and are not held here. */
-  #submitInformed(command: Command, respond: Respond, idempotency?: IdempotencyRequest): void {
+  #submitInformed(
+    command: Command,
+    respond: Respond,
+    idempotency?: IdempotencyRequest,
+    /** Within the turn in which it was submitted. */
+    onSubmitted: () => void = () => {},
+  ): void {
+    const submit = (): void => {
+      this.#inner.submit(command, respond, idempotency);
+      onSubmitted();
+    };
     const wanted = this.#wanted(command);
     if (wanted.length === 0 || !this.#readThrough.available) {
-      this.#inner.submit(command, respond, idempotency);
+      submit();
       return;
     }
     void Promise.all(
       wanted.map(({ namespace, key }) => this.#readThrough.fetch(namespace, key)),
     ).then((fetched) => {
       const found = fetched.filter((one) => one !== undefined);
-      this.#readThrough.show(found, () => this.#inner.submit(command, respond, idempotency));
+      this.#readThrough.show(found, submit);
     });
   }
 

@@ -303,11 +303,11 @@ export class CoreReplica implements Replica {
   ): boolean {
     const found = this.#namespace(namespace);
     if (found === undefined) return false;
-    return (
-      dot.actor === this.actor || this.#ownRuns.has(dot.actor) ||
-      this.#state.leases.remembersImplicit(decodeLabel(label).lease) ||
-      isCovered(this.#state, found, id, dot)
-    );
+    if (dot.actor === this.actor || this.#ownRuns.has(dot.actor)) return true;
+    const { leases, predecessors } = this.#state;
+    if (leases.remembersImplicit(decodeLabel(label).lease)) return true;
+    // What covers another's write here may be what ended it, and its owner's to tell.
+    return predecessors.has(dot.actor) && isCovered(this.#state, found, id, dot);
   }
 
   contact(namespace: string, sentAt: number): void {

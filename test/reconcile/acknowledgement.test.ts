@@ -1,7 +1,8 @@
 /** Durability `ledger`: a write counts when the ledger has it, and its answer says no less. */
 import { describe, expect, test } from 'vitest';
 import type { NamespaceContract } from '../../src/core/contract.ts';
-import type { LedgerAck } from '../../src/ledger/ledger.ts';
+import type { Service } from '../../src/engine/service.ts';
+import type { LedgerAck, PullReply } from '../../src/ledger/ledger.ts';
 import { contractOf } from '../core/fixtures.ts';
 import { settled } from './simulated-time.ts';
 import { type Sidecar, type SidecarOptions, World } from './world.ts';
@@ -36,6 +37,33 @@ describe('a write with durability ledger', () => {
     await world.pass(200);
     expect(asked).toMatchObject({ answers: 1, outcome: { created: true } });
     expect(world.values('k')).toEqual(['one']);
+  });
+
+  test('hears the word of the ledger, though its disk takes longer', async () => {
+    const { world, sidecars: [a, b] } = await worldOf(['a', 'b'], { conflict: 'firstWins' });
+    const slow: Service = {
+      submit(command, respond) {
+        const reply = b.step(command);
+        world.time.after(500, () => respond(reply, false));
+      },
+      now: () => b.scheduler.now(),
+      toWallMs: (instant) => instant,
+    };
+    // What it reads before is from before the other write.
+    b.link.script.push({
+      operation: 'pull',
+      fate: (reply: PullReply) => ({ ...reply, wanted: reply.wanted.map(({ id }) => ({ id })) }),
+    });
+    a.put('k', 'first');
+    await settled();
+    const outcomes: unknown[] = [];
+    b.reconciliation.service(slow).submit(
+      { op: 'put', namespace: 'default', key: 'k', value: text.encode('second'), contentType: 'text/plain' },
+      (outcome) => outcomes.push(outcome),
+    );
+    await world.pass(2000);
+    expect(outcomes).toMatchObject([{ refused: 'entry-held' }]);
+    expect(world.values('k')).toEqual(['first']);
   });
 
   test('goes out at once, without waiting for others to gather', async () => {

@@ -23,7 +23,7 @@ export const TRACK_RECORD: readonly PlantedFault[] = [
     edits: [
       {
         file: 'src/replica/core-replica.ts',
-        find: 'if (this.#state.leases.remembers(lease)) return;',
+        find: 'if (this.tellsItself(namespace, id, ending)) return;',
         replace: '',
       },
     ],
@@ -42,13 +42,30 @@ export const TRACK_RECORD: readonly PlantedFault[] = [
     invariants: ['every-ending-told'],
   }),
   fault({
+    name: 'word-of-the-ledger-missed',
+    what: 'Who waits for the ledger begins to when the journal has the write, by when the ledger may have spoken.',
+    edits: [
+      {
+        file: 'src/reconcile/reconciled-service.ts',
+        find: 'if (answering === undefined) early = last;',
+        replace: 'answering = this.#acknowledgement.stand(command); if (answering === undefined) early = last;',
+      },
+      {
+        file: 'src/reconcile/reconciled-service.ts',
+        find: 'answering = this.#acknowledgement.stand(command);\n        early?.();',
+        replace: 'early?.();',
+      },
+    ],
+    invariants: ['acknowledged-is-kept'],
+  }),
+  fault({
     name: 'inherited-value-comes-back',
     what: 'A value that an heir has ended is read through from a ledger that has not swept it yet.',
     edits: [
       {
         file: 'src/core/merge.ts',
-        find: 'return predecessors.has(dot.actor) && leases.remembers(lease);',
-        replace: 'return predecessors.has(dot.actor) && dot.seq < 0 && leases.remembers(lease);',
+        find: 'if (!isOwn && !(predecessors.has(value.dot.actor) && leases.hasEnded(value.lease))) return false;',
+        replace: 'if (!isOwn) return false;',
       },
     ],
     invariants: ['no-resurrection'],
