@@ -78,4 +78,24 @@ describe('a ledger that restarts with nothing, while one holds a key and another
     expect(valuesInLedger(world, 'claims', 'k')).toEqual(['mine']);
     expect((await holder.get('claims', 'k')).values).toEqual(['mine']);
   });
+
+  test('gives a key to one of two who ask at once, right after it has lost everything', async () => {
+    const world = await stage(4, { sidecars: ['s1', 's2'] });
+    await hand(world, 's1').put('claims', 'before', 'gone', { ttlMs: TTL_MS });
+    strike(world, 'ledger-empty', 'ledger');
+    const clients = [hand(world, 's1'), hand(world, 's2')];
+    const asked = clients.map((client, index) =>
+      client.ask({ kind: 'put', namespace: 'claims', key: 'k', value: `of s${index + 1}`, ttlMs: TTL_MS }));
+    const codes: (string | number)[] = [];
+    for (const [index, client] of clients.entries()) {
+      const { status, code } = await client.answer(asked[index]!);
+      codes.push(code ?? status);
+    }
+    expect(codes.toSorted()).toEqual([201, 'entry-held']);
+
+    await settle(world);
+    const winner = `of s${codes.indexOf(201) + 1}`;
+    expect(valuesInLedger(world, 'claims', 'k')).toEqual([winner]);
+    for (const client of clients) expect((await client.get('claims', 'k')).values).toEqual([winner]);
+  });
 });

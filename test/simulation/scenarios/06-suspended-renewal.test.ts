@@ -12,7 +12,7 @@ import { GOOD } from '../network/network.ts';
 import { hand, leaseIn } from './hand.ts';
 import { endings, everywhere, toldOfKey, toldOfLease, valuesEverywhere, valuesInLedger } from './looking.ts';
 import { LASTS_MS, settle, stage, strike } from './stage.ts';
-import { until } from './until.ts';
+import { SWEPT_WITHIN_MS, until } from './until.ts';
 
 const TTL_MS = 8_000;
 /** Beyond the deadline, and beyond what an owner may be silent for. */
@@ -37,7 +37,7 @@ describe('a machine that is suspended for twice the time of a lease, in the midd
     await world.run(SUSPENDED_MS);
     expect(renewal.answer?.status).toBe(0);
     expect((await hand(world, 's2').get('sessions', 'k')).code).toBe('entry-not-found');
-    expect(valuesInLedger(world, 'sessions', 'k')).toEqual([]);
+    await until(world, 'the sweep', () => valuesInLedger(world, 'sessions', 'k').length === 0, SWEPT_WITHIN_MS);
 
     world.sidecar('s1').machine.resume();
     await world.run(HEARD_WITHIN_MS);

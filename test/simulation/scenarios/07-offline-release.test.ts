@@ -12,8 +12,8 @@ import { isolate, rejoin, settle, stage } from './stage.ts';
 import { until } from './until.ts';
 
 const TTL_MS = 58_000;
-/** Autonomy, the longest TTL and the slack, as the namespace has them. */
-const HORIZON_MS = 6_000 + 60_000 + 1_000;
+/** Autonomy, the longest TTL, and the slack twice, as the namespace has them. */
+const HORIZON_MS = 6_000 + 60_000 + 2 * 1_000;
 
 interface Apart {
   readonly world: World;
@@ -64,15 +64,40 @@ describe('what one sidecar deletes and its owner renews, while both are cut off 
     await expectEnded(scene, 'deleted');
   });
 
+  test.each([
+    ['before it is isolated', 4_000],
+    ['long after that, and still holds it for alive', 18_000],
+  ])('has ended when the owner comes back %s', async (_, afterMs) => {
+    const scene = await apart(7);
+    const { world, owner, lease } = scene;
+    rejoin(world, 's2');
+    await until(world, 'the end in the ledger', () => valuesInLedger(world, 'sessions', 'k').length === 0);
+    // The ledger alone remembers it now.
+    world.sidecar('s2').kill();
+    world.sidecar('s2').stayDown();
+    await world.run(afterMs);
+    expect((await owner.get('sessions', 'k')).values).toEqual(['held']);
+    rejoin(world, 's1');
+    // It goes on under another identity first, and compares what it holds.
+    await world.run(15_000);
+    expect((await owner.get('sessions', 'k')).code).toBe('entry-not-found');
+    expect((await owner.getLease(lease)).document).toMatchObject({ state: 'live' });
+    await settle(world, HORIZON_MS);
+    await expectEnded(scene, 'deleted');
+  });
+
   test.each([-1_000, 1_000])('has ended when the owner comes back %i ms around the horizon of the end', async (aroundMs) => {
     const scene = await apart(7);
     const { world, owner, lease } = scene;
     const deletedAtMs = world.kernel.nowMs;
     await world.run(3_000);
+    expect((await owner.renew(lease)).status).toBe(200);
     rejoin(world, 's2');
     await until(world, 'the end in the ledger', () => valuesInLedger(world, 'sessions', 'k').length === 0);
-    // As long as its autonomy lets it: afterwards nothing is promised any more.
-    expect((await owner.renew(lease)).status).toBe(200);
+    await world.run(5_000);
+    // Beyond its autonomy nothing is promised any more.
+    const refused = await owner.renew(lease);
+    expect([refused.status, refused.code]).toEqual([503, 'isolated']);
     await world.run(deletedAtMs + HORIZON_MS + aroundMs - world.kernel.nowMs);
     rejoin(world, 's1');
     await settle(world);

@@ -11,6 +11,8 @@ import { until } from './until.ts';
 
 /** Longer than any answer takes that comes at all. */
 const TIMEOUT_MS = 5_000;
+/** The ledger hears of a change within this, when all is well. */
+const HEARD_WITHIN_MS = 1_000;
 
 export type WriteFields = Omit<Write, 'kind' | 'namespace' | 'key' | 'value'>;
 
@@ -23,7 +25,12 @@ export interface Hand {
   get(namespace: string, key: string): Promise<Answer>;
   delete(namespace: string, key: string, ifMatch?: string): Promise<Answer>;
   grant(namespace: string, ttlMs: number): Promise<Answer>;
-  renew(lease: string, ttlMs?: number): Promise<Answer>;
+  renew(lease: string): Promise<Answer>;
+  /**
+   * Renews, and looks again when the ledger has heard of it: beyond the autonomy bound a renewal
+   * counts from then on.
+   */
+  renewFully(lease: string): Promise<Answer>;
   release(lease: string): Promise<Answer>;
   getLease(lease: string): Promise<Answer>;
   /** What operators see: not for checkers. */
@@ -34,18 +41,15 @@ export interface Hand {
 export interface StatusPage {
   readonly actor: string;
   readonly reasons: readonly string[];
-  readonly ledger: { readonly state: string; readonly unpushed: number; readonly clockSteps: number };
-  readonly rounds: { readonly refused: { readonly clockAhead: number; readonly duplicateDots: number } };
+  readonly ledger: { readonly clockSteps: number; readonly unpushed: number };
+  readonly rounds: { readonly refused: { readonly clockAhead: number } };
 }
 
-let hands = 0;
-
-/** A client beside the sidecar of this name. */
+/** A client beside the sidecar of this name; to be had again is the same one. */
 export function hand(world: World, name: string): Hand {
   const { kernel, history } = world;
-  hands += 1;
-  const client = `hand ${hands} of ${name}`;
-  const caller = new Caller(kernel, kernel.chance.fork(`hand of ${name}`));
+  const client = `hand of ${name}`;
+  const caller = new Caller(kernel, kernel.chance.fork(client));
   const sidecar = world.sidecar(name);
 
   function send(asked: Asked): Operation {
@@ -80,7 +84,12 @@ export function hand(world: World, name: string): Hand {
     delete: (namespace, key, ifMatch) =>
       asking({ kind: 'delete', namespace, key, ...(ifMatch === undefined ? {} : { ifMatch }) }),
     grant: (namespace, ttlMs) => asking({ kind: 'grant', namespace, ttlMs, holder: client }),
-    renew: (lease, ttlMs) => asking({ kind: 'renew', lease, ...(ttlMs === undefined ? {} : { ttlMs }) }),
+    renew: (lease) => asking({ kind: 'renew', lease }),
+    async renewFully(lease) {
+      await asking({ kind: 'renew', lease });
+      await world.run(HEARD_WITHIN_MS);
+      return asking({ kind: 'get-lease', lease });
+    },
     release: (lease) => asking({ kind: 'release', lease }),
     getLease: (lease) => asking({ kind: 'get-lease', lease }),
     async status() {

@@ -9,7 +9,7 @@ export type StageOptions = Omit<WorldOptions, 'seed' | 'neighbours'>;
 
 /** Everybody is up and belongs to the ledger. */
 export async function stage(seed: number, options: StageOptions): Promise<World> {
-  const world = new World({ seed, keepsLines: true, keepsLedgerImages: false, ...options });
+  const world = new World({ seed, keepsLedgerImages: false, ...options });
   world.start();
   await until(world, 'the sidecars', () => world.sidecars.every(({ ready }) => ready));
   await world.run(500);

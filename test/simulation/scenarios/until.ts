@@ -3,6 +3,8 @@ import type { World } from '../world.ts';
 
 const STEP_MS = 5;
 const WITHIN_MS = 15_000;
+/** One partition after another is looked at for what silent owners left, in no order: some wait long. */
+export const SWEPT_WITHIN_MS = 120_000;
 
 /** Lets the world run until `happened`, looked at every few milliseconds. @throws Error when it does not */
 export async function until(
