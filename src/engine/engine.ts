@@ -243,9 +243,12 @@ export class Engine implements Service {
     }
   }
 
-  /** Keeps the last contacts with the ledger in the journal. */
+  /**
+   * Keeps the last contacts with the ledger in the journal; not on a full disk, whose reserve is for
+   * endings and renewals: the next run takes an older contact for the last one.
+   */
   restateContacts(): void {
-    if (this.#stopped) return;
+    if (this.#stopped || this.#journal.state === 'full') return;
     this.#core.restateContacts((bytes, start, end) => {
       writeHeader(bytes, start, RESTATED_RECORD, 0);
       this.#lastPosition = this.#journal.append(bytes, start, end);

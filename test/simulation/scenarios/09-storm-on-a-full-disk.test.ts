@@ -87,3 +87,16 @@ describe('a full sidecar on a full disk, whose bus is away when everything ends 
     expect((await client.put('default', 'k', 'after all', { ttlMs: 1_000 })).status).toBe(201);
   });
 });
+
+describe('a sidecar on a full disk that nobody asks anything', () => {
+  test('writes nothing on its own, and is there as long as it takes', async () => {
+    const world = await stage(9, { sidecars: ['s1'], changes: { reserveBytes: 6_000 } });
+    const client = hand(world, 's1');
+    expect((await client.put('default', 'k', 'v', { ttlMs: 60_000 })).status).toBe(201);
+    strike(world, 'disk-full', 's1', { leftBytes: 0 });
+    await world.run(10 * 60_000);
+    expect(world.sidecar('s1').run).toBe(1);
+    expect((await client.put('default', 'k', 'w', { ttlMs: 1_000 })).code).toBe('journal-full');
+    await settle(world);
+  });
+});
