@@ -11,6 +11,7 @@
  * A row lives on after its lease has ended: first while entries still wait for their own endings
  * (`draining`), then as memory of the ending until age or number push it out.
  */
+import { END_REASONS } from './fact-format.ts';
 import type { Actors } from './actors.ts';
 import { hashAscii, hashBytes, hashOrigin, KeyIndex } from './key-index.ts';
 import { OrderedIndex } from './ordered-index.ts';
@@ -255,9 +256,11 @@ export class LeaseTable {
     return lease !== 0 && this.state[lease] !== COPIED && this.isImplicit(lease);
   }
 
+  /** Whether it has ended here, for good: not because it went on at another sidecar. */
   hasEnded(id: string): boolean {
     const lease = this.find(id);
-    return lease !== 0 && (this.state[lease] === ENDED || this.state[lease] === DRAINING);
+    if (lease === 0 || (this.state[lease] !== ENDED && this.state[lease] !== DRAINING)) return false;
+    return this.isImplicit(lease) || END_REASONS[this.endReason[lease]!] !== 'superseded';
   }
 
   /** The row of an id, whatever its state; 0 for none. A live row wins over a remembered one. */

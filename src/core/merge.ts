@@ -141,20 +141,26 @@ function disown(state: State, namespace: Namespace, key: string, value: HeldValu
   const isOwn = value.dot.actor === actors.text(actors.self);
   // A run before this one may have written what its journal has lost: then nobody has told its end.
   if (!isOwn && !(predecessors.has(value.dot.actor) && leases.hasEnded(value.lease))) return false;
-  const told = isOwn || leases.remembersImplicit(value.lease);
-  if (told && !value.session && value.deadline <= state.now) return true;
-  bury(state, namespace.number, key, [value.dot], { ...runOf(value), told });
+  // What is left of an explicit lease that has ended here may be such a write: no copy, and not to be
+  // ended before its end is told, by who looks through what it inherits or sweeps.
+  if (!isOwn && !leases.remembersImplicit(value.lease)) return true;
+  if (!value.session && value.deadline <= state.now) return true;
+  bury(state, namespace.number, key, [value.dot], { ...runOf(value), told: true });
   return true;
 }
 
-/** Whether a write is held here, was written over or ended: what becomes of it is told here. */
-export function isCovered(state: State, namespace: Namespace, key: string, dot: Dot): boolean {
-  const own: number[] = [];
+/**
+ * Whether a write is held here, or was ended: what becomes of it is told here. The context of a row
+ * proves nothing: it is its client's, who may have seen what the journal has lost.
+ */
+export function isKnown(state: State, namespace: Namespace, key: string, dot: Dot): boolean {
+  const ended = state.tombstones.find(namespace.number, key)?.context.get(dot.actor) ?? 0;
+  if (ended >= dot.seq) return true;
   state.sideProbe.set(namespace.number, key);
   for (let row = state.entries.find(namespace.number, state.sideProbe); row !== 0; row = state.entries.link[row]!) {
-    if (!state.isCopy(row)) own.push(row);
+    if (!state.isCopy(row) && sameDot(dotOf(state, row), dot)) return true;
   }
-  return coveredBy(knowledge(state, namespace, key, own), dot);
+  return false;
 }
 
 function runOf(value: HeldValue): BuriedRun {
@@ -269,8 +275,9 @@ function endGone(
     const born = { actor: actors.text(entries.bornActor[row]!), seq: entries.bornSeq[row]! };
     const lease = entries.lease[row]!;
     const dot = dotOf(state, row);
-    if (ledger.values.some((value) => sameDot(value.born, born) && !sameDot(value.dot, dot))) {
-      goesOnElsewhere(state, namespace, row, lease);
+    const goesOn = ledger.values.find((value) => sameDot(value.born, born) && !sameDot(value.dot, dot));
+    if (goesOn !== undefined) {
+      goesOnElsewhere(state, namespace, row, lease, goesOn.dot.actor);
       merged.ended++;
       continue;
     }
@@ -289,12 +296,18 @@ function endGone(
   }
 }
 
-/** Another sidecar has adopted the run: nothing has ended, but here it is over. */
-function goesOnElsewhere(state: State, namespace: Namespace, row: number, lease: number): void {
+/**
+ * Another sidecar has adopted the run: nothing has ended, but here it is over. Or an earlier run of
+ * this one wrote it, and its journal has lost that: then the lease is here all the same.
+ */
+function goesOnElsewhere(
+  state: State, namespace: Namespace, row: number, lease: number, writer: string,
+): void {
   const { leases } = state;
   state.facts.entryBuried(namespace, row, END_REASONS.indexOf('superseded'));
   state.removeEntry(row);
   if (leases.state[lease] !== LIVE || leases.entryCount[lease] !== 0) return;
+  if (state.predecessors.has(writer) && !leases.isImplicit(lease)) return;
   endLease(state, lease, 'superseded', 'adopted');
 }
 

@@ -230,7 +230,7 @@ export class Engine implements Service {
 
   /** One step of the core on behalf of reconciliation. Throws when the engine has stopped. */
   apply<T>(step: (state: State) => T): T {
-    if (this.#stopped) throw new Error('Cannot go on: the engine has stopped');
+    if (this.#stopped || this.#closed) throw new Error('Cannot go on: the engine has stopped');
     const now = this.now();
     this.#readWallClock(now);
     try {

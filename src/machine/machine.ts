@@ -1,7 +1,8 @@
 /**
- * What a process gets from the machine it runs on, as one port: time, chance, the event loop, memory
- * and a disk. Everything in the house that waits, draws lots or keeps a file asks here, so that a
- * simulator can run the whole sidecar on a machine of its own making and repeat every step.
+ * What a process gets from the machine it runs on, as one port: time, chance, the event loop and
+ * memory; files have a port of their own (journal/file-system.ts). Everything in the house that waits
+ * or draws lots asks here, so that a simulator can run the whole sidecar on a machine of its own
+ * making and repeat every step.
  */
 
 /** The two clocks of a machine. */
@@ -39,7 +40,7 @@ export interface Machine extends Clocks, Timers {
   residentBytes(): number;
 }
 
-/** Calls `work` every `everyMs`, without keeping the process alive; returns what ends it. */
+/** Calls `work` every `everyMs`; returns what ends it. Until then it keeps the process alive. */
 export function repeat(machine: Pick<Timers, 'after'>, everyMs: number, work: () => void): () => void {
   let cancel: () => void;
   const next = (): void => {

@@ -12,7 +12,7 @@ import type { Dot, Repairs } from '../core/fact.ts';
 import {
   confirm, confirmPartition, type HeldValue, ownRecord, partitionSums, rehash,
 } from '../core/ledger-view.ts';
-import { isCovered, type LedgerKey, merge, type Merged, withdraw } from '../core/merge.ts';
+import { isKnown, type LedgerKey, merge, type Merged, withdraw } from '../core/merge.ts';
 import type { Namespace } from '../core/namespaces.ts';
 import type { Refusal } from '../core/refusal.ts';
 import { restampPartition, restampUnconfirmed } from '../core/restamp.ts';
@@ -307,7 +307,7 @@ export class CoreReplica implements Replica {
     const { leases, predecessors } = this.#state;
     if (leases.remembersImplicit(decodeLabel(label).lease)) return true;
     // What covers another's write here may be what ended it, and its owner's to tell.
-    return predecessors.has(dot.actor) && isCovered(this.#state, found, id, dot);
+    return predecessors.has(dot.actor) && isKnown(this.#state, found, id, dot);
   }
 
   contact(namespace: string, sentAt: number): void {

@@ -762,19 +762,6 @@ export function describeLedger(name: string, makeWorld: () => Promise<LedgerWorl
         expect((await b.sweep('orphans')).ended).toEqual([]);
       });
 
-      test('finds nothing to tell of what its owner ended itself, however late it says so', async () => {
-        const [a, b] = [ask(A), ask(B)];
-        await a.push([lasting(A, 1, 1)]);
-        await advance(30 * TICK);
-        // Another process of the same sidecar by now, which has told the end.
-        const heir = ask(C, {}, [A]);
-        await heir.push([], { seen: { [A]: 1 } });
-        expect((await a.record())?.siblings ?? []).toEqual([]);
-        expect((await a.record())?.ends ?? []).toEqual([]);
-        await advance(30 * TICK);
-        expect((await b.sweep('orphans')).ended).toEqual([]);
-      });
-
       test('waits until the slack after a deadline is over', async () => {
         const [a, b] = [ask(A), ask(B)];
         await a.push([lasting(A, 1, 9)]);

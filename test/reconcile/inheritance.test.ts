@@ -55,6 +55,43 @@ describe('a value whose write the journal has lost', () => {
   });
 });
 
+describe('a value under an explicit lease, whose write the journal has lost', () => {
+  test.each(['released', 'left to its deadline'])('has its end told when the lease is %s', async (how) => {
+    const { world, sidecars: [a] } = await worldOf(['a']);
+    a.step({ op: 'grant', namespace: 'default', holder: 'h', id: 'l', ttlMs: 8000 });
+    const kept = a.journal.length;
+    a.put('k', 'v', { lease: 'l' });
+    await world.pass(500);
+    const heir = await world.restart(a, a.journal.length - kept);
+    await world.pass(500);
+    if (how === 'released') heir.step({ op: 'release', id: 'l' });
+    else await world.pass(8000);
+    // Not served any more, and not taken for told because of that.
+    await heir.get('k');
+    await world.pass(60_000);
+    expect(world.values('k')).toEqual([]);
+    expect(endsOf(world, 'k')).toEqual(['expired']);
+    world.check();
+  });
+
+  test('does not end the lease when it was written over', async () => {
+    const { world, sidecars: [a] } = await worldOf(['a']);
+    a.step({ op: 'grant', namespace: 'default', holder: 'h', id: 'l', ttlMs: 20_000 });
+    a.put('k', 'one', { lease: 'l' });
+    await world.pass(500);
+    const kept = a.journal.length;
+    a.put('k', 'two');
+    await world.pass(500);
+    const heir = await world.restart(a, a.journal.length - kept);
+    await world.pass(1000);
+    await heir.get('k');
+    await world.pass(1000);
+    expect(heir.step({ op: 'renew', id: 'l' })).toHaveProperty('lease');
+    expect(world.values('k')).toEqual(['two']);
+    world.check();
+  });
+});
+
 describe('a value that the heir has ended', () => {
   test('does not come back by way of a ledger that has not swept it yet', async () => {
     const { world, sidecars: [a] } = await worldOf(['a']);
@@ -81,5 +118,19 @@ describe('a value that the heir has ended', () => {
     await world.pass(40_000);
     expect(endsOf(world, 'k')).toEqual(['expired', 'expired']);
     world.check();
+  });
+
+  test('is not told again by a process that has been isolated since', async () => {
+    const { world, sidecars: [a] } = await worldOf(['a']);
+    a.put('k', 'v', { ttlMs: 2000 });
+    await world.pass(500);
+    // By its own clock it has time left when it wakes; by that of the ledger it is long over.
+    a.scheduler.suspend();
+    await world.pass(12_000);
+    a.scheduler.resume();
+    a.delete('k');
+    await world.pass(60_000);
+    expect(world.values('k')).toEqual([]);
+    expect(endsOf(world, 'k')).toEqual(['deleted']);
   });
 });

@@ -339,22 +339,15 @@ local function isDue(sibling)
 end
 
 -- The record without what silent owners left past its deadline; the same one where nothing is due.
--- `given`: what is pushed, if anything. Of its own values that it covers and does not hold, their
--- owner has told the end already.
-local function endDue(record, given)
-  local function isOver(sibling)
-    if not isDue(sibling) then return false end
-    if given == nil or not OURS[sibling.actor] then return true end
-    return given.held[sibling.dot] ~= nil or not covers(given.covered, sibling)
-  end
+local function endDue(record)
   local due = false
-  for _, sibling in ipairs(record.siblings) do due = due or isOver(sibling) end
+  for _, sibling in ipairs(record.siblings) do due = due or isDue(sibling) end
   if not due then return record end
   local siblings, held = {}, {}
   local context, covered = copyContext(record.context)
   local ends = { unpack(record.ends) }
   for _, sibling in ipairs(record.siblings) do
-    if isOver(sibling) then
+    if isDue(sibling) then
       addEnding(ends, endingOf(sibling, EXPIRED, CALLER, false, false))
       keepUntil(covered, sibling.actor,
         sibling.session and now + terms.horizonMs or sibling.deadline + terms.slackMs)

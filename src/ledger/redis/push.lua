@@ -327,7 +327,7 @@ local function pushRecord(id, bytes, known)
   local refused = refusal(x, y)
   if refused then return refused end
   local heard = withoutExpired(x, y)
-  local left = endDue(x, heard)
+  local left = endDue(x)
   local together = joinedSiblings(left, heard)
   if terms.policy == FIRST_WINS and isHeld(left, together) then return HELD, x.bytes end
   local kept, losers = judge(together)

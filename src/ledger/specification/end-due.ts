@@ -4,14 +4,9 @@ import { rememberUntil } from './context.ts';
 import { addEnding } from './endings.ts';
 import { isDue, type Turn } from './turn.ts';
 
-/**
- * The same record when nothing is due. `isSpared`: values whose end is about to be said by their
- * owner itself, who has told it already.
- */
-export function endDue(
-  record: LedgerRecord, turn: Turn, isSpared: (sibling: Sibling) => boolean = () => false,
-): LedgerRecord {
-  const due = record.siblings.filter((sibling) => isDue(sibling, turn) && !isSpared(sibling));
+/** The same record when nothing is due. */
+export function endDue(record: LedgerRecord, turn: Turn): LedgerRecord {
+  const due = record.siblings.filter((sibling) => isDue(sibling, turn));
   if (due.length === 0) return record;
   const { now, terms } = turn;
   const context = record.context.slice();

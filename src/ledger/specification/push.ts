@@ -49,10 +49,7 @@ function pushRecord(pushed: PushedRecord, version: number, turn: Turn): PushResu
     }
   }
   const { incoming, muted } = withoutExpired(before, pushed, now);
-  const isEndedByUs = (sibling: Sibling) =>
-    turn.ours.has(sibling.dot.actor) &&
-    covers(incoming.context, sibling.dot) && !holds(incoming.siblings, sibling);
-  const merged = merge(before, endDue(before, turn, isEndedByUs), incoming, turn);
+  const merged = merge(before, endDue(before, turn), incoming, turn);
   if (merged.held) return { code: 'held', record: before };
   const siblings = version >= 2 ? merged.siblings : merged.siblings.map(rankless);
   let changed = differs(before, { ...merged, siblings });
