@@ -1,11 +1,9 @@
 /** The world as its checkers see it. */
 import type { NamespaceConfig } from '../../src/config/config.ts';
-import type { IncomingMessage, ServerResponse } from 'node:http';
 import type {
-  CheckedLedger, CheckedNamespace, CheckedSidecar, CheckedWorld, Seen, TouchedPartition,
+  CheckedLedger, CheckedNamespace, CheckedSidecar, CheckedWorld, TouchedPartition,
 } from './checkers/checker.ts';
 import type { SimulatedSidecar } from './cluster/simulated-sidecar.ts';
-import { SimulatedRequest, SimulatedResponse } from './neighbours/messages.ts';
 import type { World } from './world.ts';
 
 export function checkedWorld(world: World): CheckedWorld {
@@ -17,8 +15,16 @@ export function checkedWorld(world: World): CheckedWorld {
     },
     history,
     namespaces: namespaces.map((namespace) => checkedNamespace(world, namespace)),
-    sidecars: world.sidecars.map(checkedSidecar),
+    sidecars: world.sidecars.map((sidecar) => checkedSidecar(world, sidecar)),
     ledger: checkedLedger(world),
+    bus: {
+      // What the stream recognises as repeated stands behind the id.
+      endings: () => new Set(world.bus.messages('endings').map(({ id }) => id.split(' ')[0]!)),
+      get endingsCreated() {
+        return world.bus.state('endings')?.created;
+      },
+    },
+    watched: world.neighbours.map(({ watched }) => watched),
     idempotencyMs: limits.idempotency.ttlMs,
   };
 }
@@ -42,7 +48,7 @@ function checkedNamespace(world: World, namespace: NamespaceConfig): CheckedName
   };
 }
 
-function checkedSidecar(sidecar: SimulatedSidecar): CheckedSidecar {
+function checkedSidecar(world: World, sidecar: SimulatedSidecar): CheckedSidecar {
   const { machine } = sidecar;
   return {
     name: sidecar.name,
@@ -64,35 +70,8 @@ function checkedSidecar(sidecar: SimulatedSidecar): CheckedSidecar {
     get heldUpMs() {
       return sidecar.process?.heldUpMs ?? 0;
     },
-    lookUp: (path) => lookUp(sidecar, path),
+    lookUp: (path) => world.seen(sidecar.name, path),
   };
-}
-
-/** Answered from what is held, within the call: nobody asks anything else at rest. */
-function lookUp({ handler, process }: SimulatedSidecar, path: string): Seen | undefined {
-  if (handler === undefined || process === undefined) return undefined;
-  let status = 0;
-  let headers: Seen['headers'] = {};
-  let body = '';
-  let answered = false;
-  const response = new SimulatedResponse(process, {
-    head: (itsStatus, itsHeaders) => {
-      status = itsStatus;
-      headers = itsHeaders;
-    },
-    data: (piece) => {
-      body += piece.toString();
-      return true;
-    },
-    end: () => {
-      answered = true;
-    },
-  });
-  const request = new SimulatedRequest({ method: 'GET', path, headers: {} }, {}, (deliver) => deliver());
-  handler(request as unknown as IncomingMessage, response as unknown as ServerResponse);
-  if (!answered) return undefined;
-  const isJson = (headers['content-type'] ?? '').includes('json');
-  return { status, headers, document: isJson ? JSON.parse(body) : body };
 }
 
 function checkedLedger({ ledger, kernel }: World): CheckedLedger {

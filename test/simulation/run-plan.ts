@@ -5,6 +5,7 @@
 import { Violation } from './checkers/checker.ts';
 import type { Plan } from './faults/plan.ts';
 import { ProcessDied } from './machine/simulated-process.ts';
+import { moveIn } from './neighbours/residents.ts';
 import type { Found, Line, Outcome } from './outcome.ts';
 import { World } from './world.ts';
 
@@ -40,10 +41,12 @@ export async function runPlan(
     world.start();
     await world.run(chaosMs);
     world.heal();
-    await world.run(CALM_MS);
+    await world.run(CALM_MS / 2);
+    moveIn(world.neighbourhood);
+    await world.run(CALM_MS / 2);
     for (const neighbour of world.neighbours) neighbour.stop();
     await world.run(SETTLE_MS);
-    world.checkAtRest();
+    await world.checkAtRest();
   } catch (error) {
     found = foundBy(error, world);
   }

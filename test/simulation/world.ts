@@ -5,7 +5,7 @@
  */
 import type { Config } from '../../src/config/config.ts';
 import { createCheckers } from './checkers/all.ts';
-import { type Checker, Violation } from './checkers/checker.ts';
+import { type Checker, type Seen, Violation } from './checkers/checker.ts';
 import { checkedWorld } from './checked-world.ts';
 import { type ConfigChanges, configOf } from './cluster/configuration.ts';
 import { SimulatedSidecar } from './cluster/simulated-sidecar.ts';
@@ -14,9 +14,11 @@ import type { Strike } from './faults/fault.ts';
 import type { NeighbourPlan } from './faults/plan.ts';
 import type { Stricken } from './faults/stricken.ts';
 import { History, type ToldEvent } from './history/history.ts';
+import type { Asked } from './history/operation.ts';
 import { Kernel, PRIORITY } from './kernel/kernel.ts';
 import { SimulatedMachine } from './machine/simulated-machine.ts';
 import type { SimulatedProcess } from './machine/simulated-process.ts';
+import { lookUp } from './neighbours/look-up.ts';
 import type { Neighbourhood } from './neighbours/session.ts';
 import { Neighbour } from './neighbours/neighbour.ts';
 import { BusLink } from './network/bus-link.ts';
@@ -47,6 +49,11 @@ export interface WorldOptions {
 /** Keys that all clients share, in each namespace. */
 const KEYS = 6;
 
+/** Fewer than a sidecar takes in at once. */
+const LOOKS_AT_ONCE = 20;
+/** By then they are answered, those included for which the ledger is asked. */
+const LOOK_MS = 60;
+
 /** A strike that has begun and not ended. */
 interface Underway {
   readonly strike: Strike;
@@ -68,6 +75,7 @@ export class World implements Stricken {
   readonly #paused = new Map<Strike, SimulatedProcess>();
   readonly #crashed = new Map<Strike, Neighbour>();
   readonly failpoints: Record<string, number> = {};
+  readonly #seen = new Map<string, Seen>();
   /** By namespace, the largest that any sidecar had so far. */
   readonly #capacities = new Map<string, { readonly leases: number; readonly entries: number }>();
 
@@ -154,9 +162,39 @@ export class World implements Stricken {
     return this.kernel.run(ms);
   }
 
-  /** Asks of every checker that all is well now. */
-  checkAtRest(): void {
+  /** Asks of every checker that all is well now. @throws Violation when it is not */
+  async checkAtRest(): Promise<void> {
+    await this.#lookAround();
     for (const checker of this.#checkers) checker.atRest?.();
+  }
+
+  /** What each sidecar answers of itself, and then of every key that anybody ever wrote or read. */
+  async #lookAround(): Promise<void> {
+    const keys = new Set(
+      this.history.operations.flatMap(({ asked }) => placesOf(asked)).map(({ namespace, key }) =>
+        `/v1/entries/${namespace}/${encodeURIComponent(key)}`),
+    );
+    this.#seen.clear();
+    // Reading changes things where reads prolong: what was so before is asked first.
+    await this.#look(['/v1/status']);
+    const paths = [...keys];
+    for (let from = 0; from < paths.length; from += LOOKS_AT_ONCE) {
+      await this.#look(paths.slice(from, from + LOOKS_AT_ONCE));
+    }
+  }
+
+  #look(paths: readonly string[]): Promise<void> {
+    for (const sidecar of this.sidecars) {
+      for (const path of paths) {
+        lookUp(sidecar, path, (seen) => this.#seen.set(`${sidecar.name} ${path}`, seen));
+      }
+    }
+    return this.run(LOOK_MS);
+  }
+
+  /** As it was answered when everybody was last asked. */
+  seen(sidecar: string, path: string): Seen | undefined {
+    return this.#seen.get(`${sidecar} ${path}`);
   }
 
   /* ---- trouble --------------------------------------------------------------------------- */
@@ -171,8 +209,11 @@ export class World implements Stricken {
     const fault = faultOf(strike.kind);
     this.#note(strike.kind, strike);
     fault.begin(this, strike);
-    if (fault.end === undefined || strike.forMs === 0) return;
-    const cancel = this.kernel.after(strike.forMs, PRIORITY.fault, `${strike.kind} ends`, () => underway.end());
+    if (fault.end === undefined) return;
+    const cancel =
+      strike.forMs === 0
+        ? () => {}
+        : this.kernel.after(strike.forMs, PRIORITY.fault, `${strike.kind} ends`, () => underway.end());
     const underway: Underway = {
       strike,
       end: () => {
@@ -266,6 +307,11 @@ export class World implements Stricken {
       told: counted(told.map(({ event }) => typeAndReason(event))),
     };
   }
+}
+
+function placesOf(asked: Asked): readonly { readonly namespace: string; readonly key: string }[] {
+  if (asked.kind === 'batch') return asked.operations;
+  return 'key' in asked ? [asked] : [];
 }
 
 function counted(names: readonly string[]): Record<string, number> {

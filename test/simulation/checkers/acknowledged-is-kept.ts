@@ -10,7 +10,7 @@
  */
 import { type Checker, Violation } from './checker.ts';
 import { type Looked, whyGone } from './gone.ts';
-import { isDone, lineOfOperation } from './reading.ts';
+import { dotsOf, dotText, isDone, lineOfOperation } from './reading.ts';
 import { newOnes, type Room } from './room.ts';
 import type { Operation } from '../history/operation.ts';
 import type { Act, Key } from './story.ts';
@@ -65,6 +65,26 @@ export function acknowledgedIsKept(room: Room): Checker {
     judge(key, sidecar, answer.values ?? [], isOwed, looked, lineOfOperation(operation));
   }
 
+  /** Whoever asked to match it was told that it is not there, or not any more. */
+  function judgeMismatch(operation: Operation): void {
+    const { asked, askedAtMs, sidecar } = operation;
+    const answer = operation.answer!;
+    if ((asked.kind !== 'put' && asked.kind !== 'delete') || asked.ifMatch === undefined) return;
+    if (answer.code !== 'version-mismatch') return;
+    const key = story.keyOf(asked.namespace, asked.key);
+    if (key === undefined || key.namespace.conflict === 'siblings' || key.namespace.onExpire === 'revert') return;
+    const matched = dotsOf(asked.ifMatch).map(dotText);
+    for (const act of owed.get(key.name) ?? []) {
+      if (act.operation.sidecar !== sidecar || act.operation.answer!.atMs > askedAtMs) continue;
+      if (act.dot === undefined || !matched.includes(dotText(act.dot))) continue;
+      if (whyGone(room, key, act, { atMs: answer.atMs, isAtRest: false }) !== undefined) continue;
+      throw new Violation(
+        NAME, `${key.name} at ${sidecar} does not match what it acknowledged`,
+        [...key.acts.map((each) => lineOfOperation(each.operation)), lineOfOperation(operation)],
+      );
+    }
+  }
+
   function judgeLease(operation: Operation): void {
     const { asked, askedAtMs, sidecar } = operation;
     const answer = operation.answer!;
@@ -92,6 +112,7 @@ export function acknowledgedIsKept(room: Room): Checker {
       eachAnswered((operation) => {
         take(operation);
         judgeGet(operation);
+        judgeMismatch(operation);
         judgeLease(operation);
       });
     },

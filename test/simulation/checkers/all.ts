@@ -22,13 +22,14 @@ import { noResurrection } from './no-resurrection.ts';
 import { oneEnding } from './one-ending.ts';
 import { type Room, roomOf } from './room.ts';
 import { uniqueDots } from './unique-dots.ts';
+import { watchedInOrder } from './watched-in-order.ts';
 
 /** In this order: what is wrong at the root is found before what follows from it. */
 const MAKERS: readonly ((room: Room) => Checker)[] = [
   uniqueDots, ledgerDigest, ledgerChain, contiguousSequence, oneEnding, noEarlyExpiry, noLateExpiry,
   noResurrection, contextTruth, monotoneSession, monotoneDeadline, idempotentRetry, atomicBatch,
   honestRefusal, factPrecedesReply, acknowledgedIsKept, capacity, everyEndingTold, counters,
-  boundedOutbox, convergence,
+  boundedOutbox, watchedInOrder, convergence,
 ];
 
 /** To be asked in this order, all of them: the first one keeps up what they all know. */

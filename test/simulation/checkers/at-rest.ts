@@ -4,6 +4,7 @@ import { type Document, documentOf, type Dot, dotsOf, textOf } from './reading.t
 
 /** What a sidecar shows of a key. */
 export interface Shown {
+  readonly atMs: number;
   readonly status: number;
   readonly dots: readonly Dot[];
   readonly values: readonly string[];
@@ -14,6 +15,7 @@ export interface Shown {
 }
 
 const SEVERAL = 300;
+const STATUS = '/v1/status';
 
 export class Rest {
   readonly #world: CheckedWorld;
@@ -32,6 +34,8 @@ export class Rest {
   }
 
   look(sidecar: CheckedSidecar, path: string): Seen | undefined {
+    // Reading changes things where reads prolong: what was so before is asked first.
+    if (path !== STATUS) this.status(sidecar);
     const name = `${sidecar.name} ${path}`;
     if (!this.#asked.has(name)) this.#asked.set(name, sidecar.lookUp(path));
     return this.#asked.get(name);
@@ -44,7 +48,7 @@ export class Rest {
   }
 
   status(sidecar: CheckedSidecar): Document | undefined {
-    return documentOf(this.look(sidecar, '/v1/status')?.document);
+    return documentOf(this.look(sidecar, STATUS)?.document);
   }
 
   lease(sidecar: CheckedSidecar, id: string): Seen | undefined {
@@ -52,11 +56,11 @@ export class Rest {
   }
 }
 
-function shownOf({ status, headers, document }: Seen): Shown | undefined {
+function shownOf({ atMs, status, headers, document }: Seen): Shown | undefined {
   if (status !== 200 && status !== SEVERAL && status !== 404) return undefined;
   const remaining = headers['leasehold-remaining-ms'];
   return {
-    status,
+    atMs, status,
     dots: dotsOf(headers['etag']),
     values: status === 200 ? [String(document)] : status === SEVERAL ? siblingsIn(document) : [],
     lease: headers['leasehold-lease'],

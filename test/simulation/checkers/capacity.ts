@@ -32,7 +32,9 @@ export function capacity({ world, story, rest }: Room): Checker {
     const { sidecar, run } = operation;
     const namespace = story.namespace(namespaceName);
     if (namespace === undefined || namespace.capacity.evicts || over.has(lease)) return;
-    const name = `${sidecar} ${namespaceName}`;
+    // The ending of a lease that came with an entry is the entry's.
+    const what = story.leases.get(lease)?.isExplicit === true ? 'leases' : 'entries';
+    const name = `${sidecar} ${namespaceName} ${what}`;
     let holding = held.get(name);
     if (holding === undefined || holding.run < run) {
       holding = { run, leases: new Set(), ofKey: new Map() };
@@ -40,13 +42,14 @@ export function capacity({ world, story, rest }: Room): Checker {
     }
     if (holding.run !== run) return;
     holding.leases.add(lease);
-    if (key !== undefined && story.leases.get(lease)?.isExplicit !== true) {
+    if (key !== undefined && what === 'entries') {
       const before = holding.ofKey.get(key);
       if (before !== undefined && before !== lease) holding.leases.delete(before);
       holding.ofKey.set(key, lease);
     }
-    if (holding.leases.size <= namespace.capacity.leases) return;
-    const detail = `${name} holds ${holding.leases.size} leases, and has room for ${namespace.capacity.leases}`;
+    const room = namespace.capacity[what];
+    if (holding.leases.size <= room) return;
+    const detail = `${sidecar} ${namespaceName} holds ${holding.leases.size} ${what}, and has room for ${room}`;
     throw new Violation(NAME, detail, [lineOfOperation(operation)]);
   }
 

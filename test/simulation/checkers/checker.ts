@@ -3,6 +3,7 @@
  * outside, and share nothing with the code they judge: what they need of it is said again here.
  */
 import type { History } from '../history/history.ts';
+import type { WatchedEvent } from '../neighbours/watched.ts';
 
 export class Violation extends Error {
   override readonly name = 'Violation';
@@ -48,8 +49,10 @@ export interface CheckedNamespace {
   readonly capacity: { readonly leases: number; readonly entries: number; readonly evicts: boolean };
 }
 
-/** What a sidecar answered at once. */
+/** What a sidecar answered. */
 export interface Seen {
+  /** True time of the answer. */
+  readonly atMs: number;
   readonly status: number;
   /** By name, in lower case. */
   readonly headers: Readonly<Record<string, string>>;
@@ -73,7 +76,7 @@ export interface CheckedSidecar {
   };
   /** True time, in all, for which its loop was paused, suspended or held up. */
   readonly heldUpMs: number;
-  /** GET of a path, answered by the handler at once; undefined: it was not. For use at rest. */
+  /** What it answered to a GET of the path when everything was over; undefined: nothing. */
   lookUp(path: string): Seen | undefined;
 }
 
@@ -129,6 +132,13 @@ export interface CheckedLedger {
   readonly clockOffsetMs: number;
 }
 
+export interface CheckedBus {
+  /** The ids of the endings that their stream holds now. */
+  endings(): ReadonlySet<string>;
+  /** When that stream was created; undefined: there is none. */
+  readonly endingsCreated: string | undefined;
+}
+
 export interface CheckedWorld {
   /** True time. */
   readonly nowMs: number;
@@ -136,6 +146,9 @@ export interface CheckedWorld {
   readonly namespaces: readonly CheckedNamespace[];
   readonly sidecars: readonly CheckedSidecar[];
   readonly ledger: CheckedLedger;
+  readonly bus: CheckedBus;
+  /** What clients that follow events have seen, each in its order. */
+  readonly watched: readonly (readonly WatchedEvent[])[];
   /** For how long an answer to an Idempotency-Key is remembered at least. */
   readonly idempotencyMs: number;
 }

@@ -3,12 +3,13 @@
  * author had seen, all of it and, where concurrent values are kept, nothing else. The ghost of what
  * a client had seen is the context it sent, or the version it asked to match; that a reader's
  * context covers nothing but what it was shown, or what had been replaced or ended, is checked on
- * every read. Three rules:
+ * every read. Four rules:
  *
  * 1. No value stands beside one whose author had seen it, in the ledger or in an answer.
  * 2. In `siblings`, a context that a reader is given covers no live value that it was not shown.
  * 3. In `siblings`, a value leaves the ledger only for a write or delete that may have seen it, or
  *    with the end of its lease.
+ * 4. Elsewhere, what asks to match a version is refused where that version was replaced before.
  *
  * Elsewhere than in `siblings` a write stands for the sidecar's whole state, and the policy settles
  * the rest: rules 2 and 3 do not apply. Forgiven: everything of which it is not known who wrote it,
@@ -82,6 +83,37 @@ export function contextTruth(room: Room): Checker {
     }
   }
 
+  /** Rule 4. Of a repeated request it is not known which attempt was the one that took effect. */
+  function judgeMatch(operation: Operation): void {
+    const { asked, sidecar, run, askedAtMs } = operation;
+    if (asked.kind !== 'put' && asked.kind !== 'delete') return;
+    if (asked.ifMatch === undefined || !isDone(operation) || !isFirst(operation)) return;
+    const key = story.keyOf(asked.namespace, asked.key);
+    if (key === undefined || key.namespace.conflict === 'siblings' || key.namespace.onExpire === 'revert') return;
+    const matched = dotsOf(asked.ifMatch);
+    const writtenMs = Math.max(...matched.map((dot) => writtenAtMs(dot, operation)));
+    for (const act of key.acts) {
+      const { operation: other, dot } = act;
+      if (other === operation || other.sidecar !== sidecar || other.run !== run) continue;
+      if (act.outcome !== 'done' || act.asked.kind === 'delete' || !isFirst(other) || dot === undefined) continue;
+      if (other.askedAtMs < writtenMs || other.answer!.atMs > askedAtMs) continue;
+      if (matched.some((each) => dotText(each) === dotText(dot)) || watch.lostSince(writtenMs)) continue;
+      throw new Violation(NAME, `a version of ${key.name} was matched that had been replaced`, [
+        lineOfOperation(other), lineOfOperation(operation),
+      ]);
+    }
+  }
+
+  function isFirst(operation: Operation): boolean {
+    return story.intents.get(operation.intent)?.[0] === operation;
+  }
+
+  /** Infinity where it was not that run of the sidecar that wrote it, or nobody knows. */
+  function writtenAtMs(dot: Dot, { sidecar, run }: Operation): number {
+    const writing = story.actOfDot.get(dotText(dot))?.operation;
+    return writing?.sidecar === sidecar && writing.run === run ? (writing.answer?.atMs ?? Infinity) : Infinity;
+  }
+
   /** Its owner may be away, and others may have ended it then: only after its deadline, too. */
   function isExcused(key: Key, act: Act, atMs: number): boolean {
     return whyGone(room, key, act, { atMs, isAtRest: false }) !== undefined;
@@ -110,7 +142,10 @@ export function contextTruth(room: Room): Checker {
   return {
     invariant: NAME,
     afterEvent() {
-      eachAnswered(judgeRead);
+      eachAnswered((operation) => {
+        judgeRead(operation);
+        judgeMatch(operation);
+      });
       if (changes.length === 0) return;
       for (const change of changes) judgeChange(change);
       changes.length = 0;

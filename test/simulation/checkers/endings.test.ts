@@ -117,6 +117,16 @@ describe('every-ending-told', () => {
     expect(() => released.rest()).toThrow('never told');
   });
 
+  test('catches an ending that went with its stream, and was not told again', () => {
+    const world = new ToldWorld(everyEndingTold);
+    world.s1.answers.set('/v1/status', { status: 200, headers: {}, document: { actor: ACTOR } });
+    world.tellEnding('entry.ended', 1, { key: 'k', lease: 'i' });
+    world.incident('stream-replaced', 'bus');
+    world.rest();
+    world.lost.add(world.history.told[0]!.id);
+    expect(() => world.rest()).toThrow('was not told again');
+  });
+
   test('catches an entry whose lease was told alone', () => {
     const world = new ToldWorld(everyEndingTold);
     world.grant('l', 1_000);
@@ -263,6 +273,15 @@ describe('no-resurrection', () => {
     world.tellEnding('entry.ended', 1, { key: 'k', lease: 'i', etag: `"${ACTOR}.1"` });
     world.pass(1);
     expect(() => world.get('k', { [`${ACTOR}.1`]: 'v' })).toThrow('live again');
+  });
+
+  test('catches a version that is shown after a delete that had seen it, and no other', () => {
+    const world = new ToldWorld(noResurrection);
+    world.put('k', 'v', `${ACTOR}.1`);
+    world.ask({ kind: 'delete', namespace: 'jobs', key: 'k', ifMatch: `"${ACTOR}.1"` }, { status: 204 });
+    world.put('k', 'w', `${ACTOR}.2`);
+    world.get('k', { [`${ACTOR}.2`]: 'w' });
+    expect(() => world.get('k', { [`${ACTOR}.1`]: 'v' })).toThrow('had ended and is live again');
   });
 
   test('catches a lease that is renewed after its release', () => {

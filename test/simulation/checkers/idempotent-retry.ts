@@ -7,7 +7,7 @@
  * remembered for as long as is promised, or forgotten as the namespace's durability allows.
  */
 import type { Operation } from '../history/operation.ts';
-import { type Checker, Violation } from './checker.ts';
+import { type CheckedNamespace, type Checker, Violation } from './checker.ts';
 import { dotText, isDone, lineOfOperation, textOf, documentOf } from './reading.ts';
 import { newOnes, type Room } from './room.ts';
 
@@ -24,6 +24,12 @@ export function idempotentRetry({ world, story }: Room): Checker {
     return act?.dot === undefined ? undefined : dotText(act.dot);
   }
 
+  /** What was answered is kept by the sidecar alone, also where the ledger keeps the value. */
+  function mayForget(namespace: CheckedNamespace, sidecar: string, fromMs: number, toMs: number): boolean {
+    if (namespace.durability === 'ledger' && story.powerLostSince(sidecar, fromMs)) return true;
+    return story.mayBeForgotten(sidecar, namespace, fromMs, toMs);
+  }
+
   function judge(operation: Operation): void {
     const { asked, intent, sidecar, askedAtMs } = operation;
     if (!('idempotencyKey' in asked) || asked.idempotencyKey === undefined || !isDone(operation)) return;
@@ -36,7 +42,7 @@ export function idempotentRetry({ world, story }: Room): Checker {
       const firstMs = Math.min(other.askedAtMs, askedAtMs);
       const lastMs = Math.max(other.answer!.atMs, operation.answer!.atMs);
       if (lastMs - firstMs >= world.idempotencyMs) continue;
-      if (story.mayBeForgotten(sidecar, namespace, firstMs, lastMs)) continue;
+      if (mayForget(namespace, sidecar, firstMs, lastMs)) continue;
       const before = effectOf(other);
       if (before === undefined || before === effect) continue;
       throw new Violation(NAME, `one Idempotency-Key took effect twice: ${before} and ${effect}`, [

@@ -1,13 +1,16 @@
 /**
  * `monotone-deadline` (I-M, P1; DESIGN §5: a renewal never shortens): what a sidecar has said of a
  * lease's deadline never moves back, by that sidecar's own clock. A write with a TTL of its own
- * begins another lease, so within one nobody can ask for less.
+ * begins another lease, so within one nobody can ask for less. Nor does the deadline of a version in
+ * the ledger.
  *
  * An answer bounds the deadline: it was worked out between asking and answering, and what remains
  * is floored. Forgiven: what the namespace's durability let a restart forget.
  */
 import type { Operation } from '../history/operation.ts';
 import { type Checker, Violation } from './checker.ts';
+import type { LedgerChange } from './ledger-watch.ts';
+import { dotText, placeName } from './reading.ts';
 import { newOnes, type Room } from './room.ts';
 import type { Lease, Promised } from './story.ts';
 
@@ -17,7 +20,8 @@ const FLOORED_MS = 1.01;
 /** With so many before it an answer is compared: those deadlines were already with theirs. */
 const COMPARED = 8;
 
-export function monotoneDeadline({ world, story, clocks }: Room): Checker {
+export function monotoneDeadline({ world, story, clocks, watch }: Room): Checker {
+  watch.onChange(judgeLedger);
   const eachAnswered = newOnes(world.history.answered);
   /** Leases that may have been promised something in the answers since the last look. */
   const judged = new Map<Lease, number>();
@@ -60,5 +64,24 @@ export function monotoneDeadline({ world, story, clocks }: Room): Checker {
     ]);
   }
 
-  return { invariant: NAME, afterEvent: () => eachAnswered(judge) };
+  return {
+    invariant: NAME,
+    afterEvent() {
+      watch.raise();
+      eachAnswered(judge);
+    },
+  };
+}
+
+function judgeLedger({ namespace, isAnother, records, atMs }: LedgerChange): void {
+  if (isAnother) return;
+  for (const { id, before, after } of records) {
+    for (const { dot, deadline } of after?.siblings ?? []) {
+      const stored = before?.siblings.find((each) => dotText(each.dot) === dotText(dot));
+      if (stored === undefined || stored.deadline <= deadline) continue;
+      throw new Violation(NAME, `the ledger moved the deadline of ${dotText(dot)} back by ${stored.deadline - deadline} ms`, [
+        `at ${Math.round(atMs)}, of ${placeName(namespace, id)}`,
+      ]);
+    }
+  }
 }

@@ -69,7 +69,9 @@ export function noLateExpiry({ world, story, clocks, rest }: Room): Checker {
     // Another run ends it only after its owner's silence, and tells the lateness that this makes.
     const owner = dotsOf(textOf(data, 'etag'))[0]?.actor ?? textOf(data, 'lease') ?? '';
     if (!owner.includes(actor)) return;
-    const sinceMs = atMs - latenessMs - SWEPT_WITHIN_MS;
+    // It may have been told long after it was recorded.
+    const recordedMs = clocks.trueTimeOf(place, Date.parse(textOf(data, 'at') ?? '')) ?? atMs;
+    const sinceMs = Math.min(recordedMs, atMs) - latenessMs - SWEPT_WITHIN_MS;
     if (clocks.runAt(place, sinceMs) !== clocks.runAt(place, atMs)) return;
     const heldUpMs = clocks.heldUpBetween(place, sinceMs, atMs);
     if (latenessMs <= RECORDED_WITHIN_MS + heldUpMs) return;

@@ -1,15 +1,15 @@
 /**
  * `no-resurrection` (P6, I-Z; PROTOCOL §3.4): what has ended is never live again, where its end is
  * known: a lease is not renewed or shown, a version is not shown, after the sidecar has told the
- * end or acknowledged the release; and at rest nobody shows it.
+ * end, or acknowledged the release or a delete that had seen it; and at rest nobody shows it.
  *
  * Forgiven: an ending that the namespace's durability let the sidecar forget; a ledger that has
  * lost data may show what had ended for as long as its deadline and the owner's autonomy last; a
  * lease that was `superseded` goes on elsewhere, under the same name.
  */
-import type { Operation } from '../history/operation.ts';
+import type { Delete, Operation } from '../history/operation.ts';
 import { type Checker, Violation } from './checker.ts';
-import { type Dot, dotsOf, dotText, headerOf, isDone, lineOfOperation, lineOfTold, textOf, type Told } from './reading.ts';
+import { covers, type Dot, dotsOf, dotText, headerOf, isDone, lineOfOperation, lineOfTold, textOf, type Told } from './reading.ts';
 import { newOnes, type Room } from './room.ts';
 
 const NAME = 'no-resurrection';
@@ -27,6 +27,8 @@ export function noResurrection({ world, story, watch, rest }: Room): Checker {
   const eachAnswered = newOnes(world.history.answered);
   /** By lease, and by dot. */
   const ends = new Map<string, End>();
+  /** What runs of sidecars have shown. */
+  const shown = new Set<string>();
 
   function end(name: string, found: End): void {
     if (!ends.has(name)) ends.set(name, found);
@@ -43,10 +45,31 @@ export function noResurrection({ world, story, watch, rest }: Room): Checker {
 
   function learnAnswer(operation: Operation): void {
     const { asked, sidecar } = operation;
-    const answer = operation.answer!;
-    if (asked.kind !== 'release' || !isDone(operation)) return;
-    const found = { place: sidecar, atMs: answer.atMs, line: lineOfOperation(operation), isTold: false };
-    end(`lease ${asked.lease}`, found);
+    if (!isDone(operation)) return;
+    const { atMs } = operation.answer!;
+    const found = { place: sidecar, atMs, line: lineOfOperation(operation), isTold: false };
+    if (asked.kind === 'release') end(`lease ${asked.lease}`, found);
+    if (asked.kind === 'delete') for (const dot of deletedBy(operation, asked)) end(dotText(dot), found);
+  }
+
+  /** Versions that it had seen and that its sidecar held: its own, or a copy where it keeps them all. */
+  function deletedBy(operation: Operation, { namespace, key, ifMatch }: Delete): readonly Dot[] {
+    const found = story.keyOf(namespace, key);
+    const saw = story.actsOf(operation)[0]?.saw;
+    if (found === undefined || saw === undefined || found.namespace.conflict === 'counter') return [];
+    const matched = ifMatch === undefined ? undefined : dotsOf(ifMatch).map(dotText);
+    const { mirror, conflict } = found.namespace;
+    const keepsCopies = mirror === 'all' && (conflict === 'siblings' || conflict === 'lww');
+    return found.acts.flatMap(({ dot, operation: { sidecar, answer } }) => {
+      if (dot === undefined || !covers(saw, dot) || matched?.includes(dotText(dot)) === false) return [];
+      if (answer === undefined || answer.atMs > operation.askedAtMs) return [];
+      const wasThere = sidecar === operation.sidecar || (keepsCopies && shown.has(sightOf(operation, dot)));
+      return wasThere ? [dot] : [];
+    });
+  }
+
+  function sightOf({ sidecar, run }: Operation, dot: Dot): string {
+    return `${sidecar} ${run} ${dotText(dot)}`;
   }
 
   function mayReturn({ place, atMs, isTold }: End, namespaceName: string | undefined, byMs: number): boolean {
@@ -66,7 +89,10 @@ export function noResurrection({ world, story, watch, rest }: Room): Checker {
       asked.kind === 'renew' || (asked.kind === 'get-lease' && document?.state === 'live');
     if (isLive) fail(`lease ${asked.lease}`, document?.namespace, operation, sidecar, askedAtMs);
     if (asked.kind !== 'get') return;
-    for (const dot of dotsOf(answer.etag)) fail(dotText(dot), asked.namespace, operation, sidecar, askedAtMs);
+    for (const dot of dotsOf(answer.etag)) {
+      shown.add(sightOf(operation, dot));
+      fail(dotText(dot), asked.namespace, operation, sidecar, askedAtMs);
+    }
     const lease = headerOf(answer, 'leasehold-lease');
     if (lease !== undefined && headerOf(answer, 'leasehold-source') === 'local') {
       fail(`lease ${lease}`, asked.namespace, operation, sidecar, askedAtMs);
@@ -84,9 +110,9 @@ export function noResurrection({ world, story, watch, rest }: Room): Checker {
     ]);
   }
 
-  function judgeRest(dot: Dot, namespace: string, where: string): void {
+  function judgeRest(dot: Dot, shownAtMs: number, namespace: string, where: string): void {
     const found = ends.get(dotText(dot));
-    if (found === undefined || mayReturn(found, namespace, world.nowMs)) return;
+    if (found === undefined || found.atMs >= shownAtMs || mayReturn(found, namespace, world.nowMs)) return;
     throw new Violation(NAME, `${dotText(dot)} had ended and is shown ${where}`, [found.line]);
   }
 
@@ -104,7 +130,7 @@ export function noResurrection({ world, story, watch, rest }: Room): Checker {
         for (const sidecar of rest.running) {
           const shown = rest.entry(sidecar, key.namespace.name, key.key);
           for (const dot of shown?.dots ?? []) {
-            judgeRest(dot, key.namespace.name, `as ${key.name} at ${sidecar.name}`);
+            judgeRest(dot, shown!.atMs, key.namespace.name, `as ${key.name} at ${sidecar.name}`);
           }
         }
       }

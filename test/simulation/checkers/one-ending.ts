@@ -8,7 +8,7 @@
  * different reasons (its owner's, and that of who ended it after the owner's silence); a run tells
  * it again after the ledger has lost data, since what had ended may then show once more (§3.4); the
  * reason differs after a power cut, or in `memory`, since the first ending was forgotten; a later
- * run tells of a value what the ledger has found out by itself meanwhile, since it does not know
+ * run tells of a value what the ledger has found out by itself meanwhile, or was told by others, since it does not know
  * that its predecessor has told its end (SPEC, Gaps: P6).
  */
 import { type Checker, Violation } from './checker.ts';
@@ -31,7 +31,7 @@ export function oneEnding({ story, watch }: Room): Checker {
     if (watch.lostSince(earlier.atMs)) return true;
     if (earlier.actor === later.actor) return false;
     if (story.powerLostSince(later.place, earlier.atMs) || namespace?.durability === 'memory') return true;
-    const isByLedger = later.data['reason'] === 'superseded' || later.data['reason'] === 'expired';
+    const isByLedger = ['superseded', 'expired', 'deleted'].includes(String(later.data['reason']));
     return later.what === 'entry.ended' && namespace?.class === 'shared' && isByLedger;
   }
 

@@ -41,6 +41,8 @@ export interface Promised {
   readonly askedAtMs: number;
   readonly answeredAtMs: number;
   readonly remainingMs: number;
+  /** What it may become without another answer: a renewal that was capped is made good later. */
+  readonly mostMs: number;
 }
 
 export interface Lease {
@@ -219,7 +221,7 @@ export class Story {
     }
     for (const promise of lease.promises) {
       const passedMs = this.clocks.leastBetween(promise.place, promise.answeredAtMs, atMs);
-      remainsMs = Math.max(remainsMs, promise.remainingMs + 1 - passedMs);
+      remainsMs = Math.max(remainsMs, promise.mostMs + 1 - passedMs);
     }
     return remainsMs;
   }
@@ -323,7 +325,9 @@ export class Story {
       if (document?.['adopted'] === true) lease.isAdopted = true;
     }
     // Reading extends an implicit lease where reads are said to; elsewhere it says what is so.
-    lease.promises.push({ run, askedAtMs, remainingMs, place: sidecar, answeredAtMs: answer.atMs });
+    const wished = document?.['capped'] === true ? (numberOf(document, 'ttlMs') ?? 0) : 0;
+    const mostMs = Math.max(remainingMs, wished);
+    lease.promises.push({ run, askedAtMs, remainingMs, mostMs, place: sidecar, answeredAtMs: answer.atMs });
   }
 
   #answerBatch(operation: Operation): void {

@@ -1,6 +1,7 @@
 /** A world made of what is said of it: histories for the checkers, honest ones and lying ones. */
 import { History, type Incident } from '../history/history.ts';
 import type { Answer, Asked, Operation } from '../history/operation.ts';
+import type { WatchedEvent } from '../neighbours/watched.ts';
 import type {
   CheckedNamespace, CheckedSidecar, CheckedWorld, Checker, RawPartition, RawRecord, RawSibling, Seen,
   TouchedPartition,
@@ -26,14 +27,16 @@ class ToldSidecar implements CheckedSidecar {
   run = 1;
   heldUpMs = 0;
   readonly clock = { rate: 1, wallOffsetMs: 0, monotonicMs: () => 0 };
-  readonly answers = new Map<string, Seen>();
+  /** By path, as it answers it at the end. */
+  readonly answers = new Map<string, Omit<Seen, 'atMs'>>();
 
   constructor(name: string) {
     this.name = name;
   }
 
   lookUp(path: string): Seen {
-    return this.answers.get(path) ?? { status: path.startsWith('/v1/entries/') ? 404 : 200, headers: {}, document: {} };
+    const nothing = { status: path.startsWith('/v1/entries/') ? 404 : 200, headers: {}, document: {} };
+    return { atMs: Number.POSITIVE_INFINITY, ...(this.answers.get(path) ?? nothing) };
   }
 }
 
@@ -53,6 +56,14 @@ export class ToldWorld implements CheckedWorld {
   readonly s2 = new ToldSidecar('s2');
   readonly sidecars = [this.s1, this.s2];
   readonly idempotencyMs = 60_000;
+  readonly watched: WatchedEvent[][] = [];
+  /** Of what was told, what its stream has lost since. */
+  readonly lost = new Set<string>();
+  readonly bus = {
+    endingsCreated: 'later',
+    endings: () =>
+      new Set(this.history.told.flatMap(({ stream, id }) => (stream === 'endings' && !this.lost.has(id) ? [id] : []))),
+  };
   readonly #taps: ((touched: TouchedPartition) => void)[] = [];
   partition = emptyPartition();
   readonly ledger = {
@@ -158,7 +169,7 @@ export class ToldWorld implements CheckedWorld {
     const { actor = ACTOR, name = 's1' } = by;
     const stream = what.endsWith('.ended') ? 'endings' : 'events';
     this.history.told.push({
-      stream, atMs: this.nowMs, place: this.history.told.length, subject: '', headers: {},
+      stream, atMs: this.nowMs, place: this.history.told.length, subject: '', headers: {}, created: 'first',
       id: `${actor}:${stream}:${sequence}`,
       event: {
         id: `${actor}:${stream}:${sequence}`, source: `/leasehold/${name}/${actor}`,

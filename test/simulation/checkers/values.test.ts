@@ -81,6 +81,21 @@ describe('acknowledged-is-kept', () => {
     expect(() => synced.get('k', {})).toThrow('no longer shows');
   });
 
+  test('where the first writer wins in the ledger, nobody else takes the place', () => {
+    const claims = { name: 'jobs', conflict: 'firstWins', durability: 'ledger' } as const;
+    const world = new ToldWorld(acknowledgedIsKept, claims);
+    world.put('k', 'v', A(1));
+    world.put('k', 'w', B(1), { given: { sidecar: 's2' } });
+    expect(() => world.get('k', { [B(1)]: 'w' })).toThrow('no longer shows');
+  });
+
+  test('catches a version that is not matched, though it must be there', () => {
+    const world = new ToldWorld(acknowledgedIsKept);
+    world.put('k', 'v', A(1));
+    const asked = { kind: 'delete', namespace: 'jobs', key: 'k', ifMatch: `"${A(1)}"` } as const;
+    expect(() => world.ask(asked, { status: 412, code: 'version-mismatch' })).toThrow('does not match');
+  });
+
   test('catches a loss that only shows at rest, and a lease that is not known any more', () => {
     const world = new ToldWorld(acknowledgedIsKept);
     world.put('k', 'v', A(1), { remainingMs: 60_000 });
@@ -131,6 +146,25 @@ describe('context-truth', () => {
   });
 });
 
+describe('context-truth, where one value is shown', () => {
+  const matching = (ifMatch: string) =>
+    ({ kind: 'put', namespace: 'jobs', key: 'k', value: 'late', ifMatch }) as const;
+
+  test('takes a match of what is there, and a refusal of what is not', () => {
+    const world = new ToldWorld(contextTruth);
+    world.put('k', 'v', A(1));
+    world.put('k', 'w', A(2), { ifMatch: `"${A(1)}"` });
+    world.ask(matching(`"${A(1)}"`), { status: 412, code: 'version-mismatch' });
+  });
+
+  test('catches a match of what was replaced', () => {
+    const world = new ToldWorld(contextTruth);
+    world.put('k', 'v', A(1));
+    world.put('k', 'w', A(2));
+    expect(() => world.ask(matching(`"${A(1)}"`), { status: 204, etag: `"${A(3)}"` })).toThrow('had been replaced');
+  });
+});
+
 describe('monotone-session', () => {
   test('takes newer versions, and older ones of another run or client', () => {
     const world = new ToldWorld(monotoneSession);
@@ -171,6 +205,17 @@ describe('monotone-deadline', () => {
       if (isCut) look();
       else expect(look).toThrow('moved back');
     }
+  });
+});
+
+describe('monotone-deadline, in the ledger', () => {
+  const until = (deadline: number) => ({ ...sibling('k', A(1), 'v'), deadline });
+
+  test('takes one that moves on, and catches one that moves back', () => {
+    const world = new ToldWorld(monotoneDeadline);
+    world.store('k', [until(1_000)]);
+    world.store('k', [until(2_000)]);
+    expect(() => world.store('k', [until(1_500)])).toThrow('back by 500 ms');
   });
 });
 

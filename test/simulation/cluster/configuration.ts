@@ -7,6 +7,7 @@ import type { LedgerAck } from '../../../src/ledger/ledger.ts';
 const FILE = new URL('./simulated.yaml', import.meta.url).pathname;
 
 /** Smaller than a configuration may ask for: so that short runs rotate, compact and fill up. */
+const FEED = { facts: 24 };
 const JOURNAL = { segmentBytes: 6_000, reserveBytes: 24_000, snapshotAfterBytes: 24_000 };
 
 let loaded: Config | undefined;
@@ -39,7 +40,8 @@ export interface ConfigChanges {
 /** The configuration of the sidecar of this name. It listens nowhere: it is asked by hand. */
 export function configOf(name: string, changes: ConfigChanges = {}): Config {
   const base = baseConfig();
-  const { mirror, capacity = 1, pullMs, partitions, snapshotAfterBytes, reserveBytes, ledgerAck } = changes;
+  const { mirror, capacity = 1, ledgerAck } = changes;
+  const { pullMs, truthCheckMs, partitions, snapshotAfterBytes, reserveBytes } = changes;
   return {
     ...base,
     name,
@@ -56,8 +58,11 @@ export function configOf(name: string, changes: ConfigChanges = {}): Config {
     })),
     ledger: {
       ...base.ledger!,
-      pullMs: pullMs ?? base.ledger!.pullMs, partitions: partitions ?? base.ledger!.partitions,
+      pullMs: pullMs ?? base.ledger!.pullMs,
+      truthCheckMs: truthCheckMs ?? base.ledger!.truthCheckMs,
+      partitions: partitions ?? base.ledger!.partitions,
     },
+    limits: { ...base.limits, feed: { ...base.limits.feed, ...FEED } },
     journal: {
       ...base.journal, ...JOURNAL,
       ...(snapshotAfterBytes === undefined ? {} : { snapshotAfterBytes }),

@@ -8,6 +8,7 @@ export const busFaults: readonly Fault[] = [
   {
     kind: 'bus-away',
     what: 'nobody listens where the bus was',
+    weight: 2,
     strikes: 'bus',
     draw: (chance) => ({ forMs: chance.wait(6_000), detail: {} }),
     begin: (world) => world.bus.host.goAway(),

@@ -17,6 +17,7 @@ export const diskFaults: readonly Fault[] = [
   {
     kind: 'disk-slow',
     what: 'a disk takes long, and now and then holds up the whole loop of its process',
+    weight: 2,
     strikes: 'sidecar',
     draw: (chance) => ({
       forMs: chance.between(1_000, 10_000),

@@ -10,7 +10,7 @@ export interface Strike {
   readonly kind: string;
   /** After the beginning of the run. */
   readonly atMs: number;
-  /** 0: it happens at once and leaves nothing to heal. */
+  /** 0: until everything is healed, where it leaves something to heal. */
   readonly forMs: number;
   /** Whom: a sidecar, `ledger`, `bus`, or `all`. */
   readonly where: string;
@@ -24,6 +24,8 @@ export interface Fault {
   readonly kind: string;
   /** One sentence for the documentation. */
   readonly what: string;
+  /** How much more common than others it is; left out: as common as most. */
+  readonly weight?: number;
   /** Whom it can strike. */
   readonly strikes: 'sidecar' | 'ledger' | 'bus' | 'all';
   /** What one strike is like; the rest of it is drawn for it. */

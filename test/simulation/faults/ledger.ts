@@ -8,6 +8,7 @@ export const ledgerFaults: readonly Fault[] = [
   {
     kind: 'ledger-away',
     what: 'nobody listens where the ledger was',
+    weight: 2,
     strikes: 'ledger',
     draw: (chance) => ({ forMs: chance.wait(5_000), detail: {} }),
     begin: (world) => world.ledger.host.goAway(),

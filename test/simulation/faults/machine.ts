@@ -2,10 +2,15 @@
 import { FAILPOINTS, type FailpointName } from '../../../src/journal/failpoint.ts';
 import type { Fault } from './fault.ts';
 
+/** Where answers and what they say are furthest apart. */
+const WHILE_WRITING: readonly FailpointName[] = ['before-write', 'after-half-write'];
+const WRITES = 0.3;
+
 export const machineFaults: readonly Fault[] = [
   {
     kind: 'kill',
     what: 'a sidecar is killed, as by SIGKILL; what it wrote to the page cache stays',
+    weight: 3,
     strikes: 'sidecar',
     draw: () => ({ forMs: 0, detail: {} }),
     begin: (world, { where }) => world.sidecar(where).kill(),
@@ -13,11 +18,13 @@ export const machineFaults: readonly Fault[] = [
   {
     kind: 'failpoint',
     what: 'a sidecar is killed at a named place of its journal, now and then right in the recovery that follows',
+    weight: 3,
     strikes: 'sidecar',
     draw: (chance) => ({
       forMs: chance.between(2_000, 12_000),
       detail: {
-        name: chance.pick(FAILPOINTS), count: 1 + chance.integer(3), inRecovery: chance.happens(0.3),
+        name: chance.pick(chance.happens(WRITES) ? WHILE_WRITING : FAILPOINTS),
+        count: 1 + chance.integer(3), inRecovery: chance.happens(0.3),
       },
     }),
     begin: (world, { where, detail }) => {
@@ -30,6 +37,7 @@ export const machineFaults: readonly Fault[] = [
   {
     kind: 'power-cut',
     what: 'a machine loses its power: the tail of its journal is lost, torn or rubbish, unless it was synced',
+    weight: 2.5,
     strikes: 'sidecar',
     draw: () => ({ forMs: 0, detail: {} }),
     begin: (world, { where }) => world.sidecar(where).powerCut(),
@@ -37,6 +45,7 @@ export const machineFaults: readonly Fault[] = [
   {
     kind: 'down',
     what: 'a sidecar is killed and stays away for a while',
+    weight: 2,
     strikes: 'sidecar',
     draw: (chance) => ({ forMs: chance.between(1_000, 15_000), detail: { power: chance.happens(0.3) } }),
     begin: (world, { where, detail }) => {

@@ -40,6 +40,7 @@ export const networkFaults: readonly Fault[] = [
   {
     kind: 'delay',
     what: 'messages of one sidecar take long, up to beyond what it waits for',
+    weight: 2,
     strikes: 'sidecar',
     draw: (chance) => ({ forMs: chance.between(1_000, 8_000), detail: { meanMs: Math.round(chance.wait(120)) } }),
     ...worsen(({ meanMs }) => ({ meanMs })),
@@ -67,11 +68,12 @@ export const networkFaults: readonly Fault[] = [
   {
     kind: 'partition',
     what: 'one sidecar is cut off from a server, in one direction or both',
+    weight: 2,
     strikes: 'sidecar',
     draw: (chance) => ({
-      forMs: chance.weighted([[chance.wait(4_000), 1], [chance.between(3_000, 14_000), 1]]),
+      forMs: chance.weighted([[chance.wait(4_000), 1], [chance.between(5_000, 15_000), 2]]),
       detail: {
-        server: chance.weighted([['ledger', 3], ['bus', 1]]),
+        server: chance.weighted([['ledger', 4], ['bus', 1]]),
         direction: chance.pick(['both', 'there', 'back']),
       },
     }),

@@ -50,7 +50,7 @@ export function planOf(seed: number, options: PlanOptions): Plan {
     neighbours: neighboursOf(chance.fork('neighbours'), sidecars),
     changes: {
       ...(chance.happens(0.4) ? { mirror: chance.pick(['none', 'all'] as const) } : {}),
-      capacity: chance.weighted([[1, 6], [0.25, 2], [0.1, 1]]),
+      capacity: chance.weighted([[1, 5], [0.25, 2], [0.1, 2]]),
       pullMs: chance.pick([200, 500, 1_200]),
       truthCheckMs: chance.pick([10_000, 120_000]),
       partitions: chance.pick([1, 1, 2]),
@@ -64,7 +64,7 @@ export function planOf(seed: number, options: PlanOptions): Plan {
 function neighboursOf(chance: Chance, sidecars: readonly string[]): NeighbourPlan[] {
   const names = Object.keys(BEHAVIOURS) as BehaviourName[];
   const weights = names.map((name) => [name, chance.wait(BEHAVIOURS[name].weight)] as const);
-  return Array.from({ length: 4 + chance.integer(5) }, (_, index) => ({
+  return Array.from({ length: 1 + chance.integer(9) }, (_, index) => ({
     name: `c${index + 1}`,
     behaviour: chance.weighted(weights),
     sidecar: sidecars[index % sidecars.length]!,
@@ -80,14 +80,14 @@ function strikesOf(
   const possible = FAULTS.filter(({ kind }) => kinds === undefined || kinds.includes(kind));
   const weights = weightsOf(chance, possible, kinds !== undefined);
   if (weights.length === 0) return [];
-  const everyMs = chance.between(500, 4_000);
+  const everyMs = chance.between(300, 3_000);
   const followed = chance.between(0, FOLLOWED_MAX);
   const strikes: Strike[] = [];
   const strike = (atMs: number, victim: string): void => {
     const fault = chance.weighted(weights);
     const { forMs, detail } = fault.draw(chance);
     strikes.push({
-      kind: fault.kind, atMs: Math.round(atMs), forMs: Math.round(forMs), detail,
+      kind: fault.kind, atMs: Math.round(atMs), forMs: Math.ceil(forMs), detail,
       where: fault.strikes === 'sidecar' ? victim : fault.strikes,
     });
     const nextMs = atMs + chance.wait(FOLLOWS_MS);
@@ -104,8 +104,9 @@ function weightsOf(
   possible: readonly Fault[],
   all: boolean,
 ): (readonly [Fault, number])[] {
-  const share = all ? 1 : chance.between(0, KINDS_SHARE);
-  return possible.flatMap((fault) =>
-    chance.happens(share) ? [[fault, chance.wait(1)] as const] : [],
-  );
+  const share = all ? 1 : KINDS_SHARE * chance.fraction() ** 1.5;
+  return possible.flatMap((fault) => {
+    const { weight = 1 } = fault;
+    return chance.happens(share * weight) ? [[fault, chance.wait(weight)] as const] : [];
+  });
 }

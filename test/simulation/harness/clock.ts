@@ -34,7 +34,8 @@ export function createClock(process: SimulatedProcess): Clock {
     timers += 1;
     const timer = timers;
     const wait = (): void => {
-      waiting.set(timer, process.after(ms, goesOff));
+      // As Node takes what is no time, or not even a number.
+      waiting.set(timer, process.after(ms >= 1 ? ms : 1, goesOff));
     };
     const goesOff = (): void => {
       if (repeats) wait();
@@ -54,6 +55,7 @@ export function createClock(process: SimulatedProcess): Clock {
     clearInterval: clear,
     sleep: (ms) => new Promise((resolve) => void start(ms, resolve, false)),
     timeout: (ms) => {
+      if (!Number.isInteger(ms) || ms < 0) throw new RangeError(`A timeout takes whole milliseconds, not ${ms}`);
       const controller = new AbortController();
       const late = (): void => controller.abort(new DOMException('The operation timed out', 'TimeoutError'));
       start(ms, late, false);

@@ -9,6 +9,7 @@ import { type EventStream, follow } from '../neighbours/event-stream.ts';
 import { ask, type HttpAnswer, type NoAnswer, type Serving } from '../neighbours/http-exchange.ts';
 import type { Caller } from '../neighbours/loopback.ts';
 import type { RequestHead } from '../neighbours/messages.ts';
+import { Inbox } from '../network/inbox.ts';
 
 export type Fetch = (input: string | URL | Request, init?: RequestInit) => Promise<Response>;
 
@@ -39,10 +40,9 @@ interface Exchange {
 }
 
 export function createFetch(name: string, client: SimulatedProcess, caller: Caller, serving: Serving): Fetch {
-  /** Tells the client, when it runs. */
-  const tell = (label: string, work: () => void): void => {
-    client.schedule(0, PRIORITY.arrival, label, work);
-  };
+  const inbox = new Inbox(client);
+  /** Tells the client, when it runs and has been told what came before. */
+  const tell = (label: string, work: () => void): void => inbox.put(label, work);
   const note = (what: string): void => client.kernel.note(name, what);
 
   function hears(answer: HttpAnswer, { method, path }: RequestHead, { resolve, reject, over }: Exchange): void {
@@ -74,7 +74,7 @@ export function createFetch(name: string, client: SimulatedProcess, caller: Call
           open.close();
         },
       });
-    /** In their order, and none after the end. */
+    /** Nothing after the end. */
     const tellMore = (label: string, work: () => void): void =>
       tell(label, () => {
         if (!isOver) work();
@@ -87,7 +87,7 @@ export function createFetch(name: string, client: SimulatedProcess, caller: Call
         }),
       text: (text) =>
         tellMore('events', () => {
-          controller!.enqueue(Buffer.from(text));
+          controller!.enqueue(new TextEncoder().encode(text));
           if (controller!.desiredSize! <= 0) open.pause();
         }),
       over: (answer) =>
@@ -111,8 +111,8 @@ export function createFetch(name: string, client: SimulatedProcess, caller: Call
   return async (input, init) => {
     const request = new Request(addressOf(input), init);
     const signal = init?.signal ?? (input instanceof Request ? input.signal : undefined);
-    signal?.throwIfAborted();
     const head = await headOf(request);
+    signal?.throwIfAborted();
     return new Promise<Response>((resolve, reject) => {
       let hangUp: HangUp = () => {};
       const abort = (): void => {

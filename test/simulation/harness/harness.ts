@@ -74,9 +74,9 @@ export interface Harness extends Passing {
     away(ms?: number): void;
   };
   readonly bus: { away(ms?: number): void };
-  /** Any fault of the table in docs/simulation.md: `where` is a sidecar, `ledger`, `bus` or `all`. */
+  /** Almost any fault of the table in docs/simulation.md: `where` is a sidecar, `ledger`, `bus` or `all`. */
   strike(kind: string, where: string, options?: StrikeOptions): void;
-  /** Everything that was broken is mended, and every sidecar is up again. */
+  /** What was done to sidecars, ledger, bus and network is over, and every sidecar is up again. */
   heal(): void;
 
   /** What the bus has stored so far, in its order. */
@@ -102,10 +102,13 @@ export interface HarnessSidecar {
 const SIDECARS_MAX = 5;
 const CLIENT = 'client';
 const START_MS = 30_000;
-/** Some days of virtual time: tests do nothing else, and something in a circle is told in a minute. */
-const EVENTS_MAX = 100_000_000;
-/** These concern the simulator's own clients and configuration, which are not here. */
-const ELSEWHERE = new Set(['configuration-change', 'client-crash', 'slow-watchers']);
+/** A day of virtual time, and more; what goes round in a circle is told within a minute or two. */
+const EVENTS_MAX = 20_000_000;
+/**
+ * These concern the simulator's own clients and configuration, which are not here; and a process
+ * that dies within its own code leaves a rejection behind, which whoever runs the tests would report.
+ */
+const ELSEWHERE = new Set(['configuration-change', 'client-crash', 'slow-watchers', 'failpoint']);
 const KINDS = FAULTS.map(({ kind }) => kind).filter((kind) => !ELSEWHERE.has(kind));
 
 /** Resolves when every sidecar answers. */
@@ -129,6 +132,7 @@ export async function createHarness(options: HarnessOptions = {}): Promise<Harne
   const machines = new Map<string, SimulatedMachine>();
   const clients = new Map<string, Client>();
   const clientOf = (name: string): Client => {
+    if (world.sidecars.some((sidecar) => sidecar.name === name)) throw new Error(`"${name}" is a sidecar`);
     let machine = machines.get(name);
     if (machine === undefined) {
       machine = new SimulatedMachine(kernel, name);

@@ -5,8 +5,10 @@ import type { Operation } from './operation.ts';
 export interface ToldEvent {
   readonly atMs: number;
   readonly stream: 'endings' | 'events';
-  /** Its place in the stream, and which of the streams of that name. */
+  /** Its place in the stream. */
   readonly place: number;
+  /** When that stream was created: another instant means another stream under the name. */
+  readonly created: string;
   readonly subject: string;
   readonly id: string;
   readonly headers: Readonly<Record<string, string>>;

@@ -9,7 +9,7 @@ export interface Contract {
   readonly ttl: { readonly minMs: number; readonly maxMs: number };
 }
 
-const TTL_MS = { least: 500, most: 20_000 };
+const TTL_MS = { least: 500, most: 60_000 };
 
 /** Short ones as often as long ones. */
 export function someTtlMs(chance: Chance, { ttl }: Contract, mostMs = TTL_MS.most): number {

@@ -10,6 +10,7 @@ import { edit } from './behaviours/editor.ts';
 import { hoard } from './behaviours/hoarder.ts';
 import { holdSessions } from './behaviours/session-holder.ts';
 import { probe } from './behaviours/prober.ts';
+import { race } from './behaviours/racer.ts';
 import { read } from './behaviours/reader.ts';
 import { remove } from './behaviours/deleter.ts';
 import { repeat } from './behaviours/repeater.ts';
@@ -32,7 +33,7 @@ interface Behaviour {
 const anything = (): boolean => true;
 
 export const BEHAVIOURS = {
-  'session-holder': { lives: holdSessions, needs: takesValues, weight: 4 },
+  'session-holder': { lives: holdSessions, needs: takesValues, weight: 6 },
   presence: { lives: showPresence, needs: takesValues, weight: 3 },
   'job-claimer': { lives: claimJobs, needs: takesValues, weight: 3 },
   counter: { lives: count, needs: anything, weight: 2 },
@@ -43,8 +44,9 @@ export const BEHAVIOURS = {
   watcher: { lives: watch, needs: anything, weight: 2 },
   prober: { lives: probe, needs: takesValues, weight: 2 },
   straggler: { lives: straggle, needs: takesValues, weight: 3 },
-  repeater: { lives: repeat, needs: takesValues, weight: 2 },
-  hoarder: { lives: hoard, needs: takesValues, weight: 1 },
+  repeater: { lives: repeat, needs: takesValues, weight: 3 },
+  racer: { lives: race, needs: takesValues, weight: 2 },
+  hoarder: { lives: hoard, needs: takesValues, weight: 2 },
 } as const satisfies Record<string, Behaviour>;
 export type BehaviourName = keyof typeof BEHAVIOURS;
 

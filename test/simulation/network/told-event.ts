@@ -3,15 +3,9 @@ import type { StoredMessage } from '../../../src/events/embedded/memory-stream.t
 import { STRUCTURED_TYPE } from '../../../src/events/message.ts';
 import type { ToldEvent } from '../history/history.ts';
 
-/** `place` is one in a stream; this says of which of those that had the name. */
-export interface StreamedEvent extends ToldEvent {
-  /** When the stream was created; another instant means another stream. */
-  readonly created: string;
-}
-
 const ATTRIBUTE = 'ce-';
 
-export function toldEvent(message: StoredMessage, created: string): StreamedEvent {
+export function toldEvent(message: StoredMessage, created: string): ToldEvent {
   const { storedAt, stream, sequence, subject, id } = message;
   const headers = Object.fromEntries(message.headers);
   const document: unknown = JSON.parse(Buffer.from(message.body).toString());

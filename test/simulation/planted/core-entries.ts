@@ -159,7 +159,8 @@ export const ENTRY_FAULTS: readonly PlantedFault[] = [
     ],
     invariants: ['no-resurrection', 'convergence', 'no-late-expiry'],
   }),
-  // A delete or release while the ledger is away, then a crash: the ledger still has the value.
+  // A delete or release while the ledger is away, then a crash: the ledger still has the value. A run
+  // that knows the lease would tell the end of it once more: so it does not.
   fault({
     name: 'tombstones-not-recovered',
     what: 'After a crash nobody knows any more which endings the ledger must be told.',
@@ -168,6 +169,11 @@ export const ENTRY_FAULTS: readonly PlantedFault[] = [
         file: 'src/core/restore.ts',
         find: 'if (namespace.reconciles && fact.buried === true) leaveTombstone(state, row, fact.reason);',
         replace: '',
+      },
+      {
+        file: 'src/core/merge.ts',
+        find: 'if (!isOwn && !(predecessors.has(value.dot.actor) && leases.hasEnded(value.lease))) return false;',
+        replace: 'if (!isOwn) return false;',
       },
     ],
     invariants: ['no-resurrection', 'one-ending', 'convergence'],

@@ -107,19 +107,6 @@ export const ENGINE_FAULTS: readonly PlantedFault[] = [
     ],
     invariants: ['contiguous-sequence', 'every-ending-told'],
   }),
-  // A disk that stays full until the room the reserve gave back is used up: the journal fails.
-  fault({
-    name: 'full-disk-takes-writes',
-    what: 'A full disk does not keep new state out, and the room for endings goes with it.',
-    edits: [
-      {
-        file: 'src/engine/engine.ts',
-        find: "if (this.#journal.state === 'full' && needsRoom(command)) {",
-        replace: "if (this.#journal.state === 'failed' && needsRoom(command)) {",
-      },
-    ],
-    invariants: ['no-crash', 'honest-refusal'],
-  }),
   // Any step of the wall clock, forwards (early) or back (late).
   fault({
     name: 'deadlines-follow-the-wall-clock',
@@ -207,6 +194,11 @@ export const ENGINE_FAULTS: readonly PlantedFault[] = [
         file: 'src/core/tables.ts',
         find: 'snapshot.writer.tombstoneRestated(namespace, tombstone);',
         replace: '',
+      },
+      {
+        file: 'src/core/merge.ts',
+        find: 'if (!isOwn && !(predecessors.has(value.dot.actor) && leases.hasEnded(value.lease))) return false;',
+        replace: 'if (!isOwn) return false;',
       },
     ],
     invariants: ['no-resurrection', 'one-ending', 'convergence'],

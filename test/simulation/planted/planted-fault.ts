@@ -22,7 +22,7 @@ export interface PlantedFault {
   readonly seedsMax: number;
 }
 
-const SEEDS_MAX = 200;
+const SEEDS_MAX = 150;
 
 export function fault(
   description: Omit<PlantedFault, 'seedsMax'> & { readonly seedsMax?: number },

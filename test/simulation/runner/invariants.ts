@@ -79,6 +79,11 @@ export const INVARIANTS: readonly Invariant[] = [
     where: 'PROTOCOL §4.4, §10.2 I-D',
   },
   {
+    name: 'watched-in-order',
+    what: 'Whoever follows the events of a sidecar misses none, unless it is told of a gap.',
+    where: 'SPEC I11',
+  },
+  {
     name: 'convergence',
     what: 'Healed and quiet, every sidecar shows what the ledger holds, and nothing waits to be told.',
     where: 'SPEC P5, PROTOCOL §10.2',

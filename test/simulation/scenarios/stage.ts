@@ -20,7 +20,7 @@ export async function stage(seed: number, options: StageOptions): Promise<World>
 export async function settle(world: World, forMs = SETTLE_MS): Promise<void> {
   world.heal();
   await world.run(forMs);
-  world.checkAtRest();
+  await world.checkAtRest();
 }
 
 /** Of a strike that lasts until everything is healed. */

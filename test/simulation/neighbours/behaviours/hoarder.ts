@@ -7,7 +7,7 @@ import type { Session } from '../session.ts';
 
 const KEYS = 40;
 const ROUNDS_MAX = 4;
-const LONG_TTL_MS = 20_000;
+const LONG_TTL_MS = 30_000;
 const SHORT_TTL_MS = 1_500;
 
 export async function hoard(session: Session): Promise<void> {

@@ -29,7 +29,7 @@ export async function holdSessions(session: Session): Promise<void> {
 }
 
 async function use(session: Session, namespace: string, key: string, lease: HeldLease): Promise<void> {
-  const what = session.chance.weighted([['put', 6], ['get', 3], ['get-lease', 1]] as const);
+  const what = session.chance.weighted([['put', 5], ['get', 3], ['get-lease', 2]] as const);
   if (what === 'get') {
     await session.insist({ kind: 'get', namespace, key });
   } else if (what === 'get-lease') {

@@ -10,16 +10,34 @@ import type { WatchedEvent } from '../watched.ts';
 /** Small, so that one who does not read is soon noticed. */
 const BUFFER_BYTES = 4 * 1024;
 const READS_MS = 4_000;
-const DOES_NOT_READ_MS = 5_000;
+const DOES_NOT_READ_MS = 7_000;
 const BACKOFF_MAX_MS = 3_000;
 
 export async function watch(session: Session): Promise<void> {
   const { chance } = session;
-  const isSlow = chance.happens(0.4);
+  const isSlow = chance.happens(0.6);
+  const connections = { last: Math.max(0, ...session.watched.map(({ connection }) => connection)) };
+  // What one who reads all the time sees, the slow one must see too, or hear that it has missed it.
+  if (isSlow) session.begin(follow(session, connections, { isSlow: false }));
   const namespace = chance.happens(0.6) ? undefined : chance.pick(session.neighbourhood.namespaces).name;
-  let lastId = namespace !== undefined && chance.happens(0.5) ? await listed(session, namespace) : undefined;
+  const since = namespace !== undefined && chance.happens(0.5) ? await listed(session, namespace) : undefined;
+  await follow(session, connections, { namespace, since, isSlow });
+}
+
+interface Followed {
+  readonly namespace?: string | undefined;
+  readonly since?: string | undefined;
+  readonly isSlow: boolean;
+}
+
+/** One connection after the other. */
+async function follow(
+  session: Session, connections: { last: number }, { namespace, since, isSlow }: Followed,
+): Promise<void> {
+  const { chance } = session;
+  let lastId = since;
   for (;;) {
-    const watching = new Watching(session, namespace, lastId);
+    const watching = new Watching(session, ++connections.last, namespace, lastId);
     if (isSlow) session.begin(readInTurns(session, watching));
     await watching.over;
     lastId = watching.lastId;
@@ -54,9 +72,9 @@ class Watching {
   readonly #where: Pick<WatchedEvent, 'client' | 'session' | 'sidecar' | 'run' | 'connection'>;
   readonly #events: ServerSentEvents;
 
-  constructor(session: Session, namespace: string | undefined, since: string | undefined) {
+  constructor(session: Session, connection: number, namespace: string | undefined, since: string | undefined) {
     this.#session = session;
-    this.#where = placeOf(session, session.sidecar);
+    this.#where = { ...placeOf(session, session.sidecar), connection };
     this.#events = new ServerSentEvents(since);
     let resolve = (): void => {};
     this.over = new Promise((settle) => {
@@ -109,10 +127,8 @@ type Told = WatchedEvent extends infer Each
     : never
   : never;
 
-function placeOf(session: Session, { name, run }: Serving) {
-  const { client, watched } = session;
-  const connection = (watched.at(-1)?.connection ?? 0) + 1;
-  return { client, session: session.name, sidecar: name, run, connection };
+function placeOf({ client, name: session }: Session, { name, run }: Serving) {
+  return { client, session, sidecar: name, run };
 }
 
 function closed({ status, code }: HttpAnswer): Told {
