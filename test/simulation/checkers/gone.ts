@@ -78,7 +78,7 @@ function mayReplace(room: Room, key: Key, other: Act, act: Act): boolean {
   if (other.dot !== undefined && act.saw !== undefined && covers(act.saw, other.dot)) return false;
   // The ledger has said that this one was first; it may have forgotten that with what it lost.
   if (conflict === 'firstWins' && key.namespace.durability === 'ledger') {
-    return room.watch.lostSince(act.operation.askedAtMs);
+    return room.story.ledgerMayForget(act.operation.askedAtMs);
   }
   return conflict !== 'lww' || mayBeLater(room, other.dot, dot);
 }

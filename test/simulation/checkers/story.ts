@@ -91,6 +91,8 @@ export class Story {
   #events = 0;
   /** Instants at which machines lost their power, by sidecar. */
   readonly #powerCuts = new Map<string, number>();
+  /** When there were last two primaries of the ledger, of which one forgets. */
+  #splitUntilMs = Number.NEGATIVE_INFINITY;
   #incidents = 0;
   /** Somebody was told to stop in good order: what a namespace says of draining has happened. */
   wasStopped = false;
@@ -126,10 +128,17 @@ export class Story {
       const { kind, where, detail, atMs } = incidents[this.#incidents++]!;
       if (STOPS.has(kind)) this.wasStopped = true;
       if (kind === 'power-cut' || detail['power'] === true) this.#powerCuts.set(where, atMs);
+      if (kind === 'ledger-split') this.#splitUntilMs = Number.POSITIVE_INFINITY;
+      if (kind === 'ledger-split ends') this.#splitUntilMs = atMs;
     }
     while (this.#operations < operations.length) this.#ask(operations[this.#operations++]!);
     while (this.#answers < answered.length) this.#answer(answered[this.#answers++]!);
     while (this.#events < told.length) this.#tell(toldOf(told[this.#events++]!));
+  }
+
+  /** What the ledger acknowledged from then on, it may have forgotten since. */
+  ledgerMayForget(atMs: number): boolean {
+    return this.watch.lostSince(atMs) || this.#splitUntilMs >= atMs;
   }
 
   /** Its machine lost its power at or after that instant. */

@@ -44,7 +44,7 @@ const FOLLOWS_MS = 600;
 export function planOf(seed: number, options: PlanOptions): Plan {
   const chance = new Chance(seed).fork('plan');
   const sidecars = Array.from({ length: options.sidecars }, (_, index) => `s${index + 1}`);
-  const chaosMs = options.chaosMs ?? Math.round(chance.between(4_000, 20_000));
+  const chaosMs = options.chaosMs ?? Math.round(chance.between(3_000, 14_000));
   return {
     seed, sidecars, chaosMs,
     neighbours: neighboursOf(chance.fork('neighbours'), sidecars),

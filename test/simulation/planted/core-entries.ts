@@ -138,6 +138,7 @@ export const ENTRY_FAULTS: readonly PlantedFault[] = [
         replace: '',
       },
     ],
+    kinds: ['delay', 'reordering', 'duplication'],
     invariants: ['no-resurrection', 'context-truth', 'monotone-session'],
   }),
   // Session values: other sidecars go on showing what was released. A truth check would find it, and
@@ -176,6 +177,7 @@ export const ENTRY_FAULTS: readonly PlantedFault[] = [
         replace: 'if (!isOwn) return false;',
       },
     ],
+    kinds: ['kill', 'power-cut', 'ledger-away', 'ledger-rollback'],
     invariants: ['no-resurrection', 'one-ending', 'convergence'],
   }),
   // An atomic batch with one operation that is refused.

@@ -157,6 +157,7 @@ export const LEASE_FAULTS: readonly PlantedFault[] = [
         replace: 'const autonomous = state.now + namespace.contract.autonomyMs;',
       },
     ],
+    kinds: ['partition', 'ledger-away', 'ledger-frozen', 'pause'],
     invariants: ['no-early-expiry', 'one-ending', 'monotone-deadline'],
   }),
   // A bus that is away while a small namespace is filled, emptied and filled again.

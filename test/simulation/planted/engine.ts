@@ -26,6 +26,7 @@ export const ENGINE_FAULTS: readonly PlantedFault[] = [
         replace: 'if (this.#handOn()) this.#scheduleFlush();',
       },
     ],
+    kinds: ['kill', 'failpoint', 'down'],
     invariants: ['fact-precedes-reply', 'acknowledged-is-kept', 'no-early-expiry', 'monotone-deadline'],
   }),
   // Any crash after an explicit lease has ended before its deadline: it is there again.
@@ -79,6 +80,7 @@ export const ENGINE_FAULTS: readonly PlantedFault[] = [
         replace: '        this.#untilWritten.push(waiting);',
       },
     ],
+    kinds: ['power-cut', 'disk-slow', 'ledger-away', 'ledger-empty'],
     invariants: ['fact-precedes-reply', 'acknowledged-is-kept'],
   }),
   // A death while the disk holds a write up: watchers and the bus know what the journal does not.
@@ -201,6 +203,7 @@ export const ENGINE_FAULTS: readonly PlantedFault[] = [
         replace: 'if (!isOwn) return false;',
       },
     ],
+    kinds: ['kill', 'failpoint', 'ledger-away', 'ledger-rollback'],
     invariants: ['no-resurrection', 'one-ending', 'convergence'],
   }),
   // A watcher that reads more slowly than the feed turns over.

@@ -24,6 +24,7 @@ export const LEDGER_FAULTS: readonly PlantedFault[] = [
         replace: 'if (partition.epoch === 0) {',
       },
     ],
+    kinds: ['ledger-rollback', 'ledger-failover', 'ledger-split', 'partition'],
     invariants: ['ledger-chain', 'convergence', 'acknowledged-is-kept', 'monotone-session'],
   }),
   // A push that is delayed or repeated behind the release; a delete by somebody else than the owner.
@@ -106,6 +107,7 @@ export const LEDGER_FAULTS: readonly PlantedFault[] = [
         replace: '    effectiveDeadline(sibling, turn) + terms.slackMs < now\n  );',
       },
     ],
+    kinds: ['partition', 'delay', 'suspend', 'loss'],
     invariants: ['no-early-expiry', 'one-ending', 'acknowledged-is-kept'],
   }),
 ];

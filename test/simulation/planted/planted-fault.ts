@@ -20,6 +20,8 @@ export interface PlantedFault {
   readonly invariants: readonly string[];
   /** It must be found within so many seeds. */
   readonly seedsMax: number;
+  /** Where it takes several kinds of trouble at once to show: only these are drawn. */
+  readonly kinds?: readonly string[];
 }
 
 const SEEDS_MAX = 150;

@@ -14,6 +14,7 @@ export const RECONCILE_FAULTS: readonly PlantedFault[] = [
         replace: 'horizonMs: slackMs,',
       },
     ],
+    kinds: ['partition', 'suspend', 'delay', 'duplication'],
     invariants: ['no-resurrection', 'every-ending-told', 'one-ending'],
   }),
   // A sidecar whose wall clock is ahead of the ledger's by more than is allowed.
@@ -27,6 +28,7 @@ export const RECONCILE_FAULTS: readonly PlantedFault[] = [
         replace: 'replica.confirm(namespace, pushed);',
       },
     ],
+    kinds: ['ledger-out-of-memory', 'clock-step'],
     invariants: ['convergence', 'acknowledged-is-kept'],
   }),
   // A push that gets lost. A truth check finds it later; whoever repeats a write that must reach
@@ -42,6 +44,7 @@ export const RECONCILE_FAULTS: readonly PlantedFault[] = [
   const answered = await send(room, partition, batch);`,
       },
     ],
+    kinds: ['loss', 'ledger-frozen', 'partition'],
     invariants: ['convergence', 'acknowledged-is-kept', 'fact-precedes-reply', 'no-resurrection'],
   }),
   // firstWins with durability ledger, and two sidecars that write the same key at once.
@@ -81,6 +84,7 @@ export const RECONCILE_FAULTS: readonly PlantedFault[] = [
         replace: 'const overtaken = older && !partition.mirrors;',
       },
     ],
+    kinds: ['delay', 'reordering', 'duplication'],
     invariants: ['monotone-session', 'no-resurrection', 'convergence'],
   }),
   // An owner that is gone for good, and a sweep for it whose answer gets lost.
@@ -94,6 +98,7 @@ export const RECONCILE_FAULTS: readonly PlantedFault[] = [
         replace: 'if (room.unheard.length > UNHEARD_MAX) room.unheard.push(',
       },
     ],
+    kinds: ['down', 'loss', 'partition', 'ledger-frozen'],
     invariants: ['every-ending-told'],
   }),
 ];

@@ -39,6 +39,7 @@ export const TRACK_RECORD: readonly PlantedFault[] = [
         replace: 'if (partition.lookedBack || !partition.lookedBack) return;',
       },
     ],
+    kinds: ['power-cut', 'down', 'kill'],
     invariants: ['every-ending-told'],
   }),
   fault({
@@ -56,6 +57,7 @@ export const TRACK_RECORD: readonly PlantedFault[] = [
         replace: 'early?.();',
       },
     ],
+    kinds: ['disk-slow', 'stall', 'clock-rate'],
     invariants: ['acknowledged-is-kept'],
   }),
   fault({
@@ -68,6 +70,7 @@ export const TRACK_RECORD: readonly PlantedFault[] = [
         replace: 'if (!isOwn) return false;',
       },
     ],
+    kinds: ['restart', 'kill', 'rolling-restart', 'ledger-clock-step', 'delay'],
     invariants: ['no-resurrection'],
   }),
 ];

@@ -25,12 +25,14 @@ function tell(news: PlantNews): void {
 }
 
 process.once('message', async ({ name, seeds, sidecars }: PlantTask) => {
-  const planting = plant(plantedFault(name));
+  const fault = plantedFault(name);
+  const planting = plant(fault);
+  const options = fault.kinds === undefined ? { sidecars } : { sidecars, kinds: fault.kinds };
   const { planOf } = await import('../faults/plan.ts');
   const { runPlan } = await import('../run-plan.ts');
   for (const seed of seeds) {
     tell({ kind: 'begins', seed });
-    const { found } = await runPlan(planOf(seed, { sidecars }));
+    const { found } = await runPlan(planOf(seed, options));
     if (found === undefined) continue;
     tell({ kind: 'found', seed, invariant: found.invariant, detail: found.detail });
     process.disconnect!();

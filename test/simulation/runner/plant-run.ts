@@ -23,7 +23,8 @@ export interface PlantRunOptions {
 
 /** The product as it is, asked about one seed after the other. */
 export interface Unplanted {
-  holds(seed: number): Promise<boolean>;
+  /** `kinds`: of faults; undefined: any. */
+  holds(seed: number, kinds?: readonly string[]): Promise<boolean>;
   close(): Promise<void>;
 }
 
@@ -34,17 +35,19 @@ const STORY_MAX = 4_000;
 
 export function unplanted(): Unplanted {
   const lane = workerLane();
-  const known = new Map<number, boolean>();
+  const known = new Map<string, boolean>();
   // One after the other: a lane has one run at a time.
   let last: Promise<unknown> = Promise.resolve();
-  const judge = async (seed: number): Promise<boolean> => {
-    const holds = known.get(seed) ?? (await lane.run(planOf(seed, { sidecars: SIDECARS })))?.found === undefined;
-    known.set(seed, holds);
+  const judge = async (seed: number, kinds?: readonly string[]): Promise<boolean> => {
+    const name = [seed, ...(kinds ?? [])].join(' ');
+    const plan = planOf(seed, { sidecars: SIDECARS, ...(kinds === undefined ? {} : { kinds }) });
+    const holds = known.get(name) ?? (await lane.run(plan))?.found === undefined;
+    known.set(name, holds);
     return holds;
   };
   return {
-    holds: (seed) => {
-      const judged = last.then(() => judge(seed));
+    holds: (seed, kinds) => {
+      const judged = last.then(() => judge(seed, kinds));
       last = judged.catch(() => {});
       return judged;
     },
@@ -62,7 +65,7 @@ export async function unearth(
   product: Unplanted,
 ): Promise<Unearthed | undefined> {
   const found = await firstThatFails(fault, options);
-  if (found === undefined || (await product.holds(found.seed))) return found;
+  if (found === undefined || (await product.holds(found.seed, fault.kinds))) return found;
   throw new Error(`Seed ${found.seed} fails without ${fault.name} too: run it unplanted first`);
 }
 
