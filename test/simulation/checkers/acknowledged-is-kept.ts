@@ -10,7 +10,7 @@
  */
 import { type Checker, Violation } from './checker.ts';
 import { type Looked, whyGone } from './gone.ts';
-import { dotsOf, dotText, isDone, lineOfOperation } from './reading.ts';
+import { documentOf, dotsOf, dotText, isDone, lineOfOperation, textOf } from './reading.ts';
 import { newOnes, type Room } from './room.ts';
 import type { Operation } from '../history/operation.ts';
 import type { Act, Key } from './story.ts';
@@ -74,8 +74,11 @@ export function acknowledgedIsKept(room: Room): Checker {
     const key = story.keyOf(asked.namespace, asked.key);
     if (key === undefined || key.namespace.conflict === 'siblings' || key.namespace.onExpire === 'revert') return;
     const matched = dotsOf(asked.ifMatch).map(dotText);
+    const detail = textOf(documentOf(answer.document), 'detail') ?? '';
     for (const act of owed.get(key.name) ?? []) {
       if (act.operation.sidecar !== sidecar || act.operation.answer!.atMs > askedAtMs) continue;
+      // After an isolation the same value is written again, in the name of another run (§2.5).
+      if (act.dot !== undefined && !detail.includes(act.dot.actor)) continue;
       if (act.dot === undefined || !matched.includes(dotText(act.dot))) continue;
       if (whyGone(room, key, act, { atMs: answer.atMs, isAtRest: false }) !== undefined) continue;
       throw new Violation(

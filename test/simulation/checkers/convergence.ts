@@ -46,8 +46,10 @@ export function convergence({ world, story, rest, clocks }: Room): Checker {
   }
 
   /** A value that one shows no more, and another perhaps for a moment longer. */
+  /** Its deadline may be about now; or it was late at its owner's, whose machine has stood still (SPEC, Gaps). */
   function mayBeNear(key: Key): boolean {
-    return key.acts.some(({ lease: id, outcome }) => {
+    return key.acts.some(({ lease: id, outcome, operation }) => {
+      if (clocks.stoodStillSince(operation.sidecar, Number.NEGATIVE_INFINITY)) return true;
       const lease = id === undefined ? undefined : story.leases.get(id);
       if (outcome === 'refused' || lease === undefined) return false;
       return Math.abs(story.mayRemainMs(lease, world.nowMs)) < NEAR_MS;

@@ -13,6 +13,8 @@ import { covers, type Dot, dotsOf, dotText, headerOf, isDone, lineOfOperation, l
 import { newOnes, type Room } from './room.ts';
 
 const NAME = 'no-resurrection';
+/** Copies follow within a round or two. */
+const MIRROR_LAG_MS = 3_000;
 
 interface End {
   readonly place: string;
@@ -112,7 +114,7 @@ export function noResurrection({ world, story, watch, rest }: Room): Checker {
 
   function judgeRest(dot: Dot, shownAtMs: number, namespace: string, where: string): void {
     const found = ends.get(dotText(dot));
-    if (found === undefined || found.atMs >= shownAtMs || mayReturn(found, namespace, world.nowMs)) return;
+    if (found === undefined || found.atMs >= shownAtMs - MIRROR_LAG_MS || mayReturn(found, namespace, world.nowMs)) return;
     throw new Violation(NAME, `${dotText(dot)} had ended and is shown ${where}`, [found.line]);
   }
 

@@ -93,7 +93,8 @@ describe('acknowledged-is-kept', () => {
     const world = new ToldWorld(acknowledgedIsKept);
     world.put('k', 'v', A(1));
     const asked = { kind: 'delete', namespace: 'jobs', key: 'k', ifMatch: `"${A(1)}"` } as const;
-    expect(() => world.ask(asked, { status: 412, code: 'version-mismatch' })).toThrow('does not match');
+    const document = { detail: `Cannot change "k": its version is ${A(2)}` };
+    expect(() => world.ask(asked, { status: 412, code: 'version-mismatch', document })).toThrow('does not match');
   });
 
   test('catches a loss that only shows at rest, and a lease that is not known any more', () => {
