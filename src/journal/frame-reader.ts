@@ -11,6 +11,7 @@ import {
   bodyIsSound,
   checkFileHeader,
   FILE_HEADER_BYTES,
+  FLAG_CLEAN,
   FORMAT_VERSION,
   FRAME_HEADER_BYTES,
   readFrameHeader,
@@ -95,7 +96,8 @@ async function readWindow(
     if (window.available < length) await window.fill(length);
     const body = window.peek(FRAME_HEADER_BYTES, header.bodyBytes);
     if (!bodyIsSound(header, body)) {
-      if (file.mayBeTorn && (await window.hasUnwrittenSector(length))) return torn();
+      const mayBeUnwritten = file.mayBeTorn && (await window.hasUnwrittenSector(length));
+      if (mayBeUnwritten && !(await window.endsClean(header))) return torn();
       throw new JournalCorruptError(file.path, bytes - window.left, 'a group is damaged', file.remedy);
     }
     const resting = onFrame(header, body, window.left === length);
@@ -171,6 +173,24 @@ class Window {
       this.#end += got;
       this.#readAt += got;
       this.#file.onRead(got);
+    }
+  }
+
+  /**
+   * Whether the file was closed in good order behind the frame of `header`, which comes next: all of
+   * it was synced then. By the headers alone, each of which says how far it is to the next.
+   */
+  async endsClean(header: FrameHeader): Promise<boolean> {
+    const bytes = Buffer.alloc(FRAME_HEADER_BYTES);
+    let last = header;
+    let at = this.#size - this.left;
+    for (;;) {
+      at += FRAME_HEADER_BYTES + last.bodyBytes;
+      if (at >= this.#size) return at === this.#size && (last.flags & FLAG_CLEAN) !== 0;
+      const got = await this.#file.fileSystem.read(this.#fd, bytes, 0, FRAME_HEADER_BYTES, at);
+      const next = got < FRAME_HEADER_BYTES ? undefined : readFrameHeader(bytes, 0, last.crc);
+      if (next === undefined) return false;
+      last = next;
     }
   }
 

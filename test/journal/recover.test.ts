@@ -149,6 +149,20 @@ describe('a torn end', () => {
     }
   });
 
+  test.each([['killed', false], ['closed', true]] as const)('a flipped bit beside a sector of zeros, in a journal that was %s', async (_, isClosed) => {
+    const disk = new MemoryDisk();
+    const journal = await startJournal(disk);
+    write(journal, 'kept');
+    write(journal, `a${'\0'.repeat(2000)}b`);
+    write(journal, 'later');
+    if (isClosed) await journal.close(100, 1_000_100);
+    const bytes = Buffer.from(disk.content(segment(1)));
+    bytes[bytes.indexOf('a\0')]! ^= 1;
+    disk.put(segment(1), bytes);
+    if (isClosed) await expect(readBack(disk)).rejects.toThrow(JournalCorruptError);
+    else expect((await readBack(disk)).records).toEqual(['kept']);
+  });
+
   test('a byte among the zeros of a sector makes them damage', async () => {
     const disk = await smallJournal();
     const whole = disk.content(segment(3));

@@ -128,19 +128,6 @@ export const ENTRY_FAULTS: readonly PlantedFault[] = [
     invariants: ['every-ending-told', 'no-resurrection'],
   }),
   // An answer of the ledger from before a delete or overwrite that was not pushed yet.
-  fault({
-    name: 'late-copy-comes-back',
-    what: 'A copy from the ledger is taken in although it was ended or written over here.',
-    edits: [
-      {
-        file: 'src/core/merge.ts',
-        find: '      !coveredBy(known, value.dot) &&\n',
-        replace: '',
-      },
-    ],
-    kinds: ['delay', 'reordering', 'duplication'],
-    invariants: ['no-resurrection', 'context-truth', 'monotone-session'],
-  }),
   // Session values: other sidecars go on showing what was released. A truth check would find it, and
   // tell the ledger after all; so that is passed over, too.
   fault({
@@ -162,24 +149,6 @@ export const ENTRY_FAULTS: readonly PlantedFault[] = [
   }),
   // A delete or release while the ledger is away, then a crash: the ledger still has the value. A run
   // that knows the lease would tell the end of it once more: so it does not.
-  fault({
-    name: 'tombstones-not-recovered',
-    what: 'After a crash nobody knows any more which endings the ledger must be told.',
-    edits: [
-      {
-        file: 'src/core/restore.ts',
-        find: 'if (namespace.reconciles && fact.buried === true) leaveTombstone(state, row, fact.reason);',
-        replace: '',
-      },
-      {
-        file: 'src/core/merge.ts',
-        find: 'if (!isOwn && !(predecessors.has(value.dot.actor) && leases.hasEnded(value.lease))) return false;',
-        replace: 'if (!isOwn) return false;',
-      },
-    ],
-    kinds: ['kill', 'power-cut', 'ledger-away', 'ledger-rollback'],
-    invariants: ['no-resurrection', 'one-ending', 'convergence'],
-  }),
   // An atomic batch with one operation that is refused.
   fault({
     name: 'refused-batch-applied',

@@ -188,24 +188,6 @@ export const ENGINE_FAULTS: readonly PlantedFault[] = [
     invariants: ['every-ending-told', 'contiguous-sequence'],
   }),
   // A delete while the ledger is away, a snapshot, then a crash.
-  fault({
-    name: 'snapshot-without-tombstones',
-    what: 'A snapshot leaves out the endings that the ledger has not been told.',
-    edits: [
-      {
-        file: 'src/core/tables.ts',
-        find: 'snapshot.writer.tombstoneRestated(namespace, tombstone);',
-        replace: '',
-      },
-      {
-        file: 'src/core/merge.ts',
-        find: 'if (!isOwn && !(predecessors.has(value.dot.actor) && leases.hasEnded(value.lease))) return false;',
-        replace: 'if (!isOwn) return false;',
-      },
-    ],
-    kinds: ['kill', 'failpoint', 'ledger-away', 'ledger-rollback'],
-    invariants: ['no-resurrection', 'one-ending', 'convergence'],
-  }),
   // A watcher that reads more slowly than the feed turns over.
   fault({
     name: 'slow-watcher-skips',

@@ -95,19 +95,4 @@ export const LEDGER_FAULTS: readonly PlantedFault[] = [
     invariants: ['ledger-digest', 'convergence'],
   }),
   // An owner cut off for longer than a TTL and shorter than its autonomy, while its holders renew.
-  fault({
-    name: 'live-owner-swept',
-    what: 'A sweep ends values past their deadline without waiting for the silence of their owner.',
-    edits: [
-      {
-        file: 'src/ledger/specification/turn.ts',
-        find: `    effectiveDeadline(sibling, turn) + terms.slackMs < now &&
-    isSilent(partition, sibling.dot.actor, now, terms)
-  );`,
-        replace: '    effectiveDeadline(sibling, turn) + terms.slackMs < now\n  );',
-      },
-    ],
-    kinds: ['partition', 'delay', 'suspend', 'loss'],
-    invariants: ['no-early-expiry', 'one-ending', 'acknowledged-is-kept'],
-  }),
 ];

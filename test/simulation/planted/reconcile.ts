@@ -4,19 +4,6 @@ import { fault, type PlantedFault } from './planted-fault.ts';
 export const RECONCILE_FAULTS: readonly PlantedFault[] = [
   // A value deleted by another sidecar while its owner is cut off for longer than the slack, and
   // shorter than the autonomy bound.
-  fault({
-    name: 'horizon-too-short',
-    what: 'The ledger is asked to remember endings for the clock slack alone, not until every owner has heard.',
-    edits: [
-      {
-        file: 'src/reconcile/settings.ts',
-        find: 'horizonMs: autonomyMs + slackMs + contract.ttl.maxMs + slackMs,',
-        replace: 'horizonMs: slackMs,',
-      },
-    ],
-    kinds: ['partition', 'suspend', 'delay', 'duplication'],
-    invariants: ['no-resurrection', 'every-ending-told', 'one-ending'],
-  }),
   // A sidecar whose wall clock is ahead of the ledger's by more than is allowed.
   fault({
     name: 'refused-push-counted-as-done',
@@ -74,31 +61,5 @@ export const RECONCILE_FAULTS: readonly PlantedFault[] = [
     invariants: ['fact-precedes-reply', 'acknowledged-is-kept'],
   }),
   // Copies of everything, and a read through the ledger whose answer comes after a newer pull.
-  fault({
-    name: 'overtaken-answer-shown',
-    what: 'An answer of the ledger to a read is taken in although the copies here are newer.',
-    edits: [
-      {
-        file: 'src/reconcile/read-through.ts',
-        find: 'const overtaken = partition.mirrors && older;',
-        replace: 'const overtaken = older && !partition.mirrors;',
-      },
-    ],
-    kinds: ['delay', 'reordering', 'duplication'],
-    invariants: ['monotone-session', 'no-resurrection', 'convergence'],
-  }),
   // An owner that is gone for good, and a sweep for it whose answer gets lost.
-  fault({
-    name: 'unheard-sweep-untold',
-    what: 'Endings of a sweep for others are not looked for when its answer got lost.',
-    edits: [
-      {
-        file: 'src/reconcile/sweeper.ts',
-        find: 'if (room.unheard.length < UNHEARD_MAX) room.unheard.push(',
-        replace: 'if (room.unheard.length > UNHEARD_MAX) room.unheard.push(',
-      },
-    ],
-    kinds: ['down', 'loss', 'partition', 'ledger-frozen'],
-    invariants: ['every-ending-told'],
-  }),
 ];

@@ -30,19 +30,6 @@ export const TRACK_RECORD: readonly PlantedFault[] = [
     invariants: ['one-ending'],
   }),
   fault({
-    name: 'heir-does-not-look-back',
-    what: 'What the journal lost with the power is swept from the ledger, and nobody tells its end.',
-    edits: [
-      {
-        file: 'src/reconcile/inheritance.ts',
-        find: 'if (partition.lookedBack) return;',
-        replace: 'if (partition.lookedBack || !partition.lookedBack) return;',
-      },
-    ],
-    kinds: ['power-cut', 'down', 'kill'],
-    invariants: ['every-ending-told'],
-  }),
-  fault({
     name: 'word-of-the-ledger-missed',
     what: 'Who waits for the ledger begins to when the journal has the write, by when the ledger may have spoken.',
     edits: [
@@ -59,18 +46,5 @@ export const TRACK_RECORD: readonly PlantedFault[] = [
     ],
     kinds: ['disk-slow', 'stall', 'clock-rate'],
     invariants: ['acknowledged-is-kept'],
-  }),
-  fault({
-    name: 'inherited-value-comes-back',
-    what: 'A value that an heir has ended is read through from a ledger that has not swept it yet.',
-    edits: [
-      {
-        file: 'src/core/merge.ts',
-        find: 'if (!isOwn && !(predecessors.has(value.dot.actor) && leases.hasEnded(value.lease))) return false;',
-        replace: 'if (!isOwn) return false;',
-      },
-    ],
-    kinds: ['restart', 'kill', 'rolling-restart', 'ledger-clock-step', 'delay'],
-    invariants: ['no-resurrection'],
   }),
 ];
