@@ -52,6 +52,7 @@ export const ENTRY_FAULTS: readonly PlantedFault[] = [
         replace: 'const seen = undefined;',
       },
     ],
+    kinds: ['partition', 'delay', 'reordering'],
     invariants: ['context-truth', 'acknowledged-is-kept'],
   }),
   // Two writers with the same version in their hands: both are told yes.

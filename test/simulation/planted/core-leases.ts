@@ -142,24 +142,6 @@ export const LEASE_FAULTS: readonly PlantedFault[] = [
   }),
   // A partition between sidecar and ledger that outlasts the autonomy bound: others end the values
   // for silence while their holder has been promised more.
-  fault({
-    name: 'isolated-renews-on',
-    what: 'A sidecar without contact to the ledger goes on granting and renewing past its autonomy bound.',
-    edits: [
-      {
-        file: 'src/core/leases.ts',
-        find: 'namespace.reconciles && state.now > namespace.contactAt + namespace.contract.autonomyMs',
-        replace: 'namespace.reconciles && state.now < namespace.contactAt',
-      },
-      {
-        file: 'src/core/leases.ts',
-        find: 'const autonomous = namespace.contactAt + namespace.contract.autonomyMs;',
-        replace: 'const autonomous = state.now + namespace.contract.autonomyMs;',
-      },
-    ],
-    kinds: ['partition', 'ledger-away', 'ledger-frozen', 'pause'],
-    invariants: ['no-early-expiry', 'one-ending', 'monotone-deadline'],
-  }),
   // A bus that is away while a small namespace is filled, emptied and filled again.
   fault({
     name: 'owed-endings-not-charged',

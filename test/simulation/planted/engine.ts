@@ -53,6 +53,7 @@ export const ENGINE_FAULTS: readonly PlantedFault[] = [
         replace: "if (this.#levelOf(command) === 'memory') {",
       },
     ],
+    kinds: ['kill', 'failpoint', 'disk-slow'],
     invariants: ['idempotent-retry'],
   }),
   // A request that the network repeats at once, or a retry while the disk is slow.
@@ -172,6 +173,7 @@ export const ENGINE_FAULTS: readonly PlantedFault[] = [
         replace: 'of [...idempotency.completed()].slice(0, 0)) {',
       },
     ],
+    kinds: ['kill', 'failpoint'],
     invariants: ['idempotent-retry'],
   }),
   // A snapshot while the bus is away, then a crash.
@@ -189,18 +191,6 @@ export const ENGINE_FAULTS: readonly PlantedFault[] = [
   }),
   // A delete while the ledger is away, a snapshot, then a crash.
   // A watcher that reads more slowly than the feed turns over.
-  fault({
-    name: 'slow-watcher-skips',
-    what: 'A watcher that fell behind goes on with the newest event, and is told of no gap.',
-    edits: [
-      {
-        file: 'src/engine/feed.ts',
-        find: "this.#lost = { from: this.#seen, reason: 'fell-behind' };",
-        replace: 'this.#index = feed.visible;',
-      },
-    ],
-    invariants: ['contiguous-sequence', 'every-ending-told'],
-  }),
   // Any restart: the new run numbers its writes and events from 1, under the old name.
   fault({
     name: 'actor-used-again',

@@ -41,6 +41,7 @@ export const EVENT_FAULTS: readonly PlantedFault[] = [
         replace: '',
       },
     ],
+    kinds: ['stream-replaced', 'stream-deleted', 'bus-away'],
     invariants: ['every-ending-told', 'contiguous-sequence'],
   }),
   // A restart: what it tells has ids that the stream has had, and is dropped as a repeat.

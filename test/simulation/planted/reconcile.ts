@@ -20,20 +20,6 @@ export const RECONCILE_FAULTS: readonly PlantedFault[] = [
   }),
   // A push that gets lost. A truth check finds it later; whoever repeats a write that must reach
   // the ledger is told at once that it is there.
-  fault({
-    name: 'batch-forgotten-when-sent',
-    what: 'A batch is forgotten when it is sent, so one that gets lost is not sent again.',
-    edits: [
-      {
-        file: 'src/reconcile/push.ts',
-        find: 'const answered = await send(room, partition, batch);',
-        replace: `partition.batch = undefined;
-  const answered = await send(room, partition, batch);`,
-      },
-    ],
-    kinds: ['loss', 'ledger-frozen', 'partition'],
-    invariants: ['convergence', 'acknowledged-is-kept', 'fact-precedes-reply', 'no-resurrection'],
-  }),
   // firstWins with durability ledger, and two sidecars that write the same key at once.
   fault({
     name: 'held-told-as-kept',
