@@ -30,8 +30,14 @@ async function check(title: string, tool: string, args: readonly string[]): Prom
   return { passed: 0, failed: code === 0 ? 0 : 1, skipped: 0 };
 }
 
-async function tests(filters: readonly string[]): Promise<Tally> {
-  process.stdout.write('\ntests (vitest)\n');
+/**
+ * They take every core for minutes, which would make tests with real processes wait in places where
+ * nobody waits long. So they come last, alone.
+ */
+const CAMPAIGNS = ['test/simulation/seeds.test.ts', 'test/simulation/planted.test.ts'];
+
+async function tests(title: string, filters: readonly string[]): Promise<Tally> {
+  process.stdout.write(`\n${title} (vitest)\n`);
   const directory = await mkdtemp(join(tmpdir(), 'leasehold-test-'));
   try {
     const report = join(directory, 'report.json');
@@ -57,10 +63,16 @@ try {
   process.exit(1);
 }
 
+const asked = process.argv.slice(2);
 const tally = addUp([
   await check('types (tsc)', 'tsc', ['--noEmit', '-p', '.']),
   await check('lint (biome)', 'biome', ['check', '--error-on-warnings', '.']),
-  await tests(process.argv.slice(2)),
+  ...(asked.length > 0
+    ? [await tests('tests', asked)]
+    : [
+        await tests('tests', CAMPAIGNS.flatMap((file) => ['--exclude', file])),
+        await tests('simulation', ['--maxWorkers=1', ...CAMPAIGNS]),
+      ]),
 ]);
 process.stdout.write(`\n${summaryLine(tally)}\n`);
 process.exitCode = tally.failed === 0 ? 0 : 1;

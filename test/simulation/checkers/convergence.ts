@@ -83,11 +83,16 @@ export function convergence({ world, story, rest, clocks }: Room): Checker {
       for (const { namespace, raw } of world.ledger.partitions()) {
         for (const [id, record] of raw.records) records.set(placeName(namespace, id), record);
       }
+      // What it did not take in then, it learns of by a truth check, which may be minutes away.
+      if (story.mergeWasOff) return;
       for (const key of story.keys.values()) {
         const { namespace } = key;
         if (namespace.mirror !== 'all' || namespace.class !== 'shared') continue;
         if (key.acts.some(({ operation }) => clocks.wroteAhead(operation.sidecar))) continue;
         const views = rest.running.flatMap((sidecar) => {
+          // By its clock, deadlines are not there yet, or were long ago (SPEC, Gaps).
+          if (clocks.stoodStillSince(sidecar.name, Number.NEGATIVE_INFINITY)) return [];
+          if (clocks.wroteAhead(sidecar.name)) return [];
           const shown = rest.entry(sidecar, namespace.name, key.key);
           return shown === undefined ? [] : [{ sidecar, shown }];
         });

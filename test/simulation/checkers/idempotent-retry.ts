@@ -13,7 +13,7 @@ import { newOnes, type Room } from './room.ts';
 
 const NAME = 'idempotent-retry';
 
-export function idempotentRetry({ world, story }: Room): Checker {
+export function idempotentRetry({ world, story, clocks }: Room): Checker {
   const eachAnswered = newOnes(world.history.answered);
 
   /** What was done, as the answer names it. */
@@ -27,6 +27,8 @@ export function idempotentRetry({ world, story }: Room): Checker {
   /** What was answered is kept by the sidecar alone, also where the ledger keeps the value. */
   function mayForget(namespace: CheckedNamespace, sidecar: string, fromMs: number, toMs: number): boolean {
     if (namespace.durability === 'ledger' && story.powerLostSince(sidecar, fromMs)) return true;
+    // By its own clocks, of which one may have been put forward while it was down.
+    if (clocks.mostBetween(sidecar, fromMs, toMs) >= world.idempotencyMs) return true;
     return story.mayBeForgotten(sidecar, namespace, fromMs, toMs);
   }
 
