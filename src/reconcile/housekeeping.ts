@@ -50,6 +50,7 @@ export class Housekeeping {
     const { membership, gate } = this.#room;
     this.#findActive();
     this.#findUnswept();
+    this.#makeUp();
     this.#forget();
     if (!membership.joined || gate.state === 'open') return;
     void this.#askAround();
@@ -77,6 +78,18 @@ export class Housekeeping {
       const pauseMs = settings.sweepMs * Math.min(SWEEP_PAUSE_MAX, 2 ** partition.sweepsInVain);
       const sweepAt = Math.max(scheduler.now(), partition.sweptAt + pauseMs);
       partition.sweepAt = Math.min(partition.sweepAt, sweepAt);
+      this.#rounds.poke(partition);
+    }
+  }
+
+  /** What was not taken in while merging was off is found by comparing, now that it is on. */
+  #makeUp(): void {
+    const { partitions, scheduler, flags } = this.#room;
+    if (flags().merge !== 'on') return;
+    for (const partition of partitions.all()) {
+      if (!partition.withheld) continue;
+      partition.withheld = false;
+      partition.checkAt = scheduler.now();
       this.#rounds.poke(partition);
     }
   }

@@ -20,6 +20,7 @@ export function merge(
 ): MergeOutcome {
   if (room.flags().merge !== 'on') {
     room.tally.withheld.merges += 1;
+    partition.withheld = true;
     return NOTHING;
   }
   const { namespace } = partition.name;

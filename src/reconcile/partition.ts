@@ -78,6 +78,8 @@ export class Partition implements Due {
   checked = false;
   /** The ledger has lost data: a check must tell it what has ended, too. */
   lostData = false;
+  /** Something was not taken in, as the flag `merge` is not on. */
+  withheld = false;
   /** A divergence was found, and is being put right. */
   repairing = false;
   /** Heartbeats in a row that found nothing of ours. */

@@ -79,9 +79,9 @@ describe('the flag merge', () => {
     expect(b.reconciliation.tally.withheld.merges).toBeGreaterThan(0);
     // Whoever asks for one gets it.
     expect(await b.get('k')).toBe('one');
+    // What was left is made up for, long before the next truth check.
     b.flags = { ...b.flags, merge: 'on' };
-    await b.reconciliation.reconcile({ dryRun: false });
-    await world.pass(1000);
+    await world.pass(3000);
     expect(b.held('k')).toBe('one');
   });
 });

@@ -83,8 +83,6 @@ export function convergence({ world, story, rest, clocks }: Room): Checker {
       for (const { namespace, raw } of world.ledger.partitions()) {
         for (const [id, record] of raw.records) records.set(placeName(namespace, id), record);
       }
-      // What it did not take in then, it learns of by a truth check, which may be minutes away.
-      if (story.mergeWasOff) return;
       for (const key of story.keys.values()) {
         const { namespace } = key;
         if (namespace.mirror !== 'all' || namespace.class !== 'shared') continue;

@@ -79,8 +79,6 @@ export function noLateExpiry({ world, story, clocks, rest }: Room): Checker {
   }
 
   function judgeRest(): void {
-    // What it did not take in then, it learns of by a truth check, which may be minutes away.
-    if (story.mergeWasOff) return;
     for (const key of story.keys.values()) {
       for (const sidecar of rest.running) {
         const shown = rest.entry(sidecar, key.namespace.name, key.key);

@@ -116,8 +116,6 @@ export function noResurrection({ world, story, watch, rest, clocks }: Room): Che
     const found = ends.get(dotText(dot));
     // What replaced it there is stamped too far ahead for the ledger to take it, and others show the last it took.
     if (found !== undefined && clocks.wroteAhead(found.place)) return;
-    // What was not taken in then, it learns of by a truth check, which may be minutes away.
-    if (story.mergeWasOff) return;
     if (found === undefined || found.atMs >= shownAtMs - MIRROR_LAG_MS || mayReturn(found, namespace, world.nowMs)) return;
     throw new Violation(NAME, `${dotText(dot)} had ended and is shown ${where}`, [found.line]);
   }

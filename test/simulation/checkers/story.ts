@@ -94,8 +94,6 @@ export class Story {
   /** When there were last two primaries of the ledger, of which one forgets. */
   #splitUntilMs = Number.NEGATIVE_INFINITY;
   #incidents = 0;
-  /** Somewhere what others wrote was not taken in for a while, by the flag. */
-  mergeWasOff = false;
   /** Somebody was told to stop in good order: what a namespace says of draining has happened. */
   wasStopped = false;
 
@@ -130,7 +128,6 @@ export class Story {
       const { kind, where, detail, atMs } = incidents[this.#incidents++]!;
       if (STOPS.has(kind)) this.wasStopped = true;
       if (kind === 'power-cut' || detail['power'] === true) this.#powerCuts.set(where, atMs);
-      if (kind === 'flag-change' && detail['flag'] === 'merge') this.mergeWasOff = true;
       if (kind === 'ledger-split') this.#splitUntilMs = Number.POSITIVE_INFINITY;
       if (kind === 'ledger-split ends') this.#splitUntilMs = atMs;
     }
