@@ -72,6 +72,7 @@ describe('the flag merge', () => {
     const { world, sidecars: [a, b] } = await worldOf(['a', 'b'], { mirror: 'all' });
     b.flags = { ...b.flags, merge };
     a.put('k', 'one');
+    a.put('left', 'two');
     b.put('own', 'mine');
     await world.pass(3000);
     expect(b.held('k')).toBeUndefined();
@@ -82,6 +83,6 @@ describe('the flag merge', () => {
     // What was left is made up for, long before the next truth check.
     b.flags = { ...b.flags, merge: 'on' };
     await world.pass(3000);
-    expect(b.held('k')).toBe('one');
+    expect([b.held('k'), b.held('left')]).toEqual(['one', 'two']);
   });
 });
