@@ -38,6 +38,7 @@ export interface WriteDetails {
   readonly previousEtag: string | undefined;
   readonly previousLease: string | undefined;
 }
+
 export class FactWriter extends CborWriter {
   readonly #actors: Actors;
   readonly #leases: LeaseTable;

@@ -11,8 +11,8 @@
  * A row lives on after its lease has ended: first while entries still wait for their own endings
  * (`draining`), then as memory of the ending until age or number push it out.
  */
-import { END_REASONS } from './fact-format.ts';
 import type { Actors } from './actors.ts';
+import { END_REASONS } from './fact-format.ts';
 import { hashAscii, hashBytes, hashOrigin, KeyIndex } from './key-index.ts';
 import { OrderedIndex } from './ordered-index.ts';
 import type { Slab } from './slab.ts';

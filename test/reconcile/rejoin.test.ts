@@ -1,19 +1,8 @@
 /** Silence beyond the autonomy bound, and going on as another run (PROTOCOL §2.5, §3.5 rule 6). */
 import { describe, expect, test } from 'vitest';
-import type { NamespaceContract } from '../../src/core/contract.ts';
 import type { BeatRequest, JoinReply, PushReply } from '../../src/ledger/ledger.ts';
-import { contractOf } from '../core/fixtures.ts';
-import { type Sidecar, World } from './world.ts';
-
-const TTL = { defaultMs: 60_000, minMs: 100, maxMs: 120_000, maxLifetimeMs: 600_000 };
-
-async function worldOf(names: readonly string[], more: Partial<NamespaceContract> = {}) {
-  const world = new World();
-  const contracts = [contractOf('default', { ttl: TTL, autonomyMs: 5000, ...more })];
-  const sidecars = names.map((name) => world.add(name, { contracts }));
-  await world.pass(100);
-  return { world, sidecars: sidecars as [Sidecar, Sidecar, ...Sidecar[]] };
-}
+import { World } from './world.ts';
+import { worldOf } from './world-of.ts';
 
 describe('a sidecar that was silent for too long', () => {
   test('takes another actor before it says anything as the old one', async () => {
