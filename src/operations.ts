@@ -15,6 +15,7 @@ import type { Rejection } from './errors.ts';
 import type { Operations, Readiness } from './http/operations.ts';
 import type { Journal } from './journal/journal.ts';
 import { type Machine, repeat } from './machine/machine.ts';
+import { type DegradedReason, ordered, READINESS_REASONS } from './readiness.ts';
 import { VERSION } from './version.ts';
 
 /** The loop counts as standing still when it has not turned for this long. */
@@ -37,10 +38,8 @@ export interface Reconciliation {
     readonly rounds: object;
     readonly pathways?: { readonly ledger: object; readonly mirrors: object };
   };
-  /** Why the sidecar is degraded, by code; none: it is in step. */
-  reasons(): readonly string[];
-  /** A divergence is being repaired: what is held here may not be what holds. */
-  readonly repairing: boolean;
+  /** Why the sidecar is degraded; none: it is in step. */
+  reasons(): readonly DegradedReason[];
   /** A round over everything, now; `dryRun` only reports what it would do. */
   reconcile(request: { readonly dryRun: boolean }): Promise<object | Rejection>;
 }
@@ -48,15 +47,15 @@ export interface Reconciliation {
 /** What goes to the bus. */
 export interface Publishing {
   status(): { readonly bus: object; readonly outbox: object };
-  /** Why the sidecar is degraded, by code. */
-  reasons(): readonly string[];
+  /** Why the sidecar is degraded. */
+  reasons(): readonly DegradedReason[];
 }
 
 /** Who is let in, and why not. */
 export interface Pressed {
   status(): object;
-  /** Why the sidecar is degraded, by code. */
-  reasons(): readonly string[];
+  /** Why the sidecar is degraded. */
+  reasons(): readonly DegradedReason[];
 }
 
 /** A part that can say what it did. */
@@ -126,16 +125,16 @@ export class SidecarOperations implements Operations {
     if (this.phase !== 'ready') {
       return { ready: false, state: this.phase, reasons: [this.phase] };
     }
-    const reasons = [
-      ...(this.reconciliation?.reasons() ?? []), ...(this.publishing?.reasons() ?? []),
+    const full: readonly DegradedReason[] = this.running?.journal.state === 'full' ? ['journal-full'] : [];
+    const reasons = ordered([
+      ...full,
+      ...(this.reconciliation?.reasons() ?? []),
+      ...(this.publishing?.reasons() ?? []),
       ...(this.admission?.reasons() ?? []),
-    ];
-    // Reads, renewals and endings go on; taking the sidecar out would stop those too.
-    if (this.running?.journal.state === 'full') reasons.unshift('journal-full');
-    const repairing = this.reconciliation?.repairing ?? false;
-    if (repairing && !reasons.includes('repairing')) reasons.push('repairing');
+    ]);
     if (reasons.length === 0) return { ready: true, state: 'ready', reasons };
-    return { ready: !repairing, state: 'degraded', reasons };
+    const ready = reasons.every((reason) => READINESS_REASONS[reason].ready);
+    return { ready, state: 'degraded', reasons };
   }
 
   async reconcile(request: { readonly dryRun: boolean }): Promise<object | Rejection> {

@@ -11,6 +11,7 @@ import { encodeEvent } from './events/message.ts';
 import type { Outbox } from './events/outbox.ts';
 import { createPublisher, type Publisher } from './events/publisher.ts';
 import type { Timers } from './machine/machine.ts';
+import type { DegradedReason } from './readiness.ts';
 import type { Scheduler } from './resilience/scheduler.ts';
 import type { Log } from './telemetry/log.ts';
 
@@ -59,8 +60,8 @@ export class Publishing {
     this.#cancelNote = scheduler.after(NOTE_MS, () => this.#note());
   }
 
-  /** Why the sidecar is degraded, by code. */
-  reasons(): readonly string[] {
+  /** Why the sidecar is degraded. */
+  reasons(): readonly DegradedReason[] {
     return this.#publisher.reasons();
   }
 

@@ -6,6 +6,7 @@
 import type { Command } from '../core/command.ts';
 import { type ErrorCode, reject, type Rejection } from '../errors.ts';
 import type { LoopReading } from '../machine/machine.ts';
+import type { DegradedReason } from '../readiness.ts';
 import type { Scheduler } from '../resilience/scheduler.ts';
 import { refusedAt, type RequestClass, type Sheddable } from './classes.ts';
 import { Limit } from './limit.ts';
@@ -124,7 +125,7 @@ export class Admission {
   }
 
   /** Why the sidecar is degraded: it is still ready, and takes what frees. */
-  reasons(): readonly string[] {
+  reasons(): readonly DegradedReason[] {
     return this.pressure.level === 'critical' ? ['under-pressure'] : [];
   }
 

@@ -2,6 +2,7 @@
  * Moves committed events from the outbox to the bus: a `StreamPublisher` for each stream, a
  * `StreamCheck` for all of them, and what the bus says of its connection.
  */
+import type { DegradedReason } from '../readiness.ts';
 import type { Scheduler } from '../resilience/scheduler.ts';
 import {
   type Bus, type BusFaultKind, type BusMessage, type BusState, STREAMS, type StreamName,
@@ -40,12 +41,10 @@ export interface PublisherParts {
 }
 
 /** Why events do not get through, as readiness names it. */
-export type BusReason =
-  | 'bus-away'
-  | 'stream-full'
-  | 'stream-absent'
-  | 'bus-denied'
-  | 'bus-refuses';
+export type BusReason = Extract<
+  DegradedReason,
+  'bus-away' | 'stream-full' | 'stream-absent' | 'bus-denied' | 'bus-refuses'
+>;
 
 export interface PublisherStatus {
   readonly bus: BusState;

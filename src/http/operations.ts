@@ -1,5 +1,6 @@
 /** What the edge asks of the process as a whole. Implemented where the parts are wired together. */
 import type { Rejection } from '../errors.ts';
+import type { ReadinessReason, ReadinessState } from '../readiness.ts';
 
 export interface Readiness {
   readonly ready: boolean;
@@ -7,8 +8,8 @@ export interface Readiness {
    * `degraded` is ready: taking the sidecar out would take its service out too. Only while it
    * repairs a divergence from the ledger it is not, so that nobody is told what is being mended.
    */
-  readonly state: 'ready' | 'degraded' | 'recovering' | 'draining' | 'failed';
-  readonly reasons: readonly string[];
+  readonly state: ReadinessState;
+  readonly reasons: readonly ReadinessReason[];
 }
 
 export interface Operations {

@@ -6,6 +6,7 @@ import type { NamespaceContract } from '../core/contract.ts';
 import type { Service } from '../engine/service.ts';
 import type { Rejection } from '../errors.ts';
 import type { Ledger, LedgerAck } from '../ledger/ledger.ts';
+import type { DegradedReason } from '../readiness.ts';
 import { Breaker } from '../resilience/breaker.ts';
 import type { Scheduler } from '../resilience/scheduler.ts';
 import { Acknowledgement } from './acknowledgement.ts';
@@ -28,7 +29,7 @@ import type { Replica } from './replica.ts';
 import type { Room } from './room.ts';
 import { Rounds } from './rounds.ts';
 import type { Flags, ReconcileSettings } from './settings.ts';
-import { isRepairing, reasonsOf, statusOf } from './status.ts';
+import { reasonsOf, statusOf } from './status.ts';
 import { Tally } from './tally.ts';
 import { UnpushedBudget } from './unpushed.ts';
 
@@ -65,12 +66,10 @@ export interface Reconciliation {
   /** Starts nothing more; resolves when nothing is under way. */
   close(): Promise<void>;
   status(): ReturnType<typeof statusOf>;
-  /** Why the sidecar is degraded, by code. */
-  reasons(): readonly string[];
+  /** Why the sidecar is degraded. */
+  reasons(): readonly DegradedReason[];
   /** Changed keys known by name, as a share of what may be: beyond it partitions are walked. */
   readonly unpushedShare: number;
-  /** A divergence is being put right: what is held here may not be what holds. */
-  readonly repairing: boolean;
   /** A truth check over everything, now; `dryRun` only reports what it would do. */
   reconcile(request: { readonly dryRun: boolean }): Promise<object | Rejection>;
   /** The counts behind the status page. */
@@ -132,9 +131,6 @@ export function createReconciliation(parts: ReconciliationParts): Reconciliation
     reasons: () => reasonsOf(room),
     get unpushedShare() {
       return budget.used / budget.limit;
-    },
-    get repairing() {
-      return isRepairing(room);
     },
     reconcile: (request) => reconcileNow(room, rounds, request),
   };

@@ -1,4 +1,5 @@
 /** What operators see of reconciliation. */
+import type { DegradedReason } from '../readiness.ts';
 import { unpushedCount } from './drain.ts';
 import type { Room } from './room.ts';
 import type { Rounds } from './rounds.ts';
@@ -6,11 +7,11 @@ import type { Rounds } from './rounds.ts';
 /** Clocks ahead are told for this long after the last refusal. */
 const CLOCK_AHEAD_TOLD_MS = 5_000;
 
-/** Why the sidecar is degraded, by code; none: it is in step. */
-export function reasonsOf(room: Room): readonly string[] {
+/** Why the sidecar is degraded; none: it is in step. */
+export function reasonsOf(room: Room): readonly DegradedReason[] {
   const { gate, membership, scheduler, clockAheadAt } = room;
   const now = scheduler.now();
-  const reasons: string[] = [];
+  const reasons: DegradedReason[] = [];
   if (membership.obstacle !== undefined) reasons.push('ledger-misconfigured');
   else if (!membership.joined || gate.state !== 'closed') reasons.push('ledger-unavailable');
   if (anyFull(room)) reasons.push('ledger-full');
@@ -27,7 +28,7 @@ export function reasonsOf(room: Room): readonly string[] {
  * A divergence is being put right. Not while the ledger is away: then nothing can be done about it
  * here, and being taken out of service would not help.
  */
-export function isRepairing({ partitions, membership, gate }: Room): boolean {
+function isRepairing({ partitions, membership, gate }: Room): boolean {
   if (!membership.joined || gate.state !== 'closed') return false;
   for (const partition of partitions.all()) if (partition.repairing) return true;
   return false;

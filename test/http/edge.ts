@@ -14,6 +14,7 @@ import { cloudEvent, type EventContract } from '../../src/events/cloud-event.ts'
 import type { Operations, Readiness } from '../../src/http/operations.ts';
 import type { HttpOptions } from '../../src/http/options.ts';
 import { createHttpServer } from '../../src/http/server.ts';
+import { READINESS_REASONS, type ReadinessReason } from '../../src/readiness.ts';
 import { world as admissionWorld, type WorldChanges } from '../admission/world.ts';
 import { HeldJournal } from '../engine/held-journal.ts';
 
@@ -76,6 +77,10 @@ export const OPTIONS: HttpOptions = {
   watchers: 10,
 };
 
+const REASON_OF = {
+  degraded: 'bus-away', recovering: 'recovering', draining: 'draining', failed: 'journal-failed',
+} as const satisfies Record<string, ReadinessReason>;
+
 export class TestOperations implements Operations {
   state: Readiness['state'] = 'ready';
   isAlive = true;
@@ -92,8 +97,10 @@ export class TestOperations implements Operations {
   }
 
   readiness(): Readiness {
-    const ready = (this.state === 'ready' || this.state === 'degraded') && !this.isRepairing;
-    return { ready, state: this.state, reasons: this.state === 'ready' ? [] : [this.state] };
+    const { state } = this;
+    if (state === 'ready') return { ready: true, state, reasons: [] };
+    const reason = this.isRepairing ? 'repairing' : REASON_OF[state];
+    return { ready: READINESS_REASONS[reason].ready, state, reasons: [reason] };
   }
 
   alive(): boolean {

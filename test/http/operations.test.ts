@@ -5,6 +5,7 @@ import { Feed } from '../../src/engine/feed.ts';
 import { IdempotencyMemory } from '../../src/engine/idempotency.ts';
 import { reject } from '../../src/errors.ts';
 import { type Reconciliation, type RunningParts, SidecarOperations } from '../../src/operations.ts';
+import type { DegradedReason } from '../../src/readiness.ts';
 import { COSTS, load } from '../config/loading.ts';
 import { systemMachine } from '../../src/machine/system-machine.ts';
 import { ACTOR, edge, type Edge } from './edge.ts';
@@ -39,8 +40,7 @@ function operations(yaml?: string, environment = {}): SidecarOperations {
 }
 
 class Rounds implements Reconciliation {
-  codes: readonly string[] = [];
-  repairing = false;
+  codes: readonly DegradedReason[] = [];
   readonly asked: object[] = [];
 
   status() {
@@ -51,7 +51,7 @@ class Rounds implements Reconciliation {
     };
   }
 
-  reasons(): readonly string[] {
+  reasons(): readonly DegradedReason[] {
     return this.codes;
   }
 
@@ -77,11 +77,10 @@ describe('readiness', () => {
     const one = operations();
     const rounds = new Rounds();
     one.reconciliation = rounds;
-    rounds.repairing = true;
-    const repairing = { ready: false, state: 'degraded', reasons: ['repairing'] };
-    expect(one.readiness()).toEqual(repairing);
-    rounds.codes = ['repairing'];
-    expect(one.readiness()).toEqual(repairing);
+    rounds.codes = ['repairing', 'clock-ahead'];
+    expect(one.readiness()).toEqual({
+      ready: false, state: 'degraded', reasons: ['clock-ahead', 'repairing'],
+    });
   });
 
   test('counts a full disk beside the ledger', () => {
@@ -96,7 +95,7 @@ describe('readiness', () => {
   test('of a sidecar that drains, recovers or failed has that reason alone', () => {
     const one = operations();
     const rounds = new Rounds();
-    rounds.repairing = true;
+    rounds.codes = ['repairing'];
     one.reconciliation = rounds;
     for (const phase of ['recovering', 'draining'] as const) {
       one.phase = phase;
@@ -112,7 +111,7 @@ describe('readiness', () => {
     where.operations.state = 'degraded';
     where.operations.isRepairing = true;
     const { status, json } = await where.ask('GET', '/readyz');
-    expect([status, json.ready, json.state, json.reasons]).toEqual([503, false, 'degraded', ['degraded']]);
+    expect([status, json.ready, json.state, json.reasons]).toEqual([503, false, 'degraded', ['repairing']]);
   });
 });
 

@@ -96,13 +96,12 @@ describe('a ledger restarted empty', () => {
     let repairing = 0;
     for (let count = 0; count < 40; count++) {
       await world.pass(100);
-      if (a.reconciliation.repairing) repairing += 1;
+      if (a.reconciliation.reasons().includes('repairing')) repairing += 1;
     }
     expect(repairing).toBeGreaterThan(0);
     a.link.away = true;
     await world.pass(3000);
     expect(a.reconciliation.reasons()).toEqual(['ledger-unavailable']);
-    expect(a.reconciliation.repairing).toBe(false);
   });
 
   test('makes the sidecar not ready only while the repair is under way', async () => {
@@ -114,7 +113,7 @@ describe('a ledger restarted empty', () => {
     let repairing = 0;
     for (let count = 0; count < 100; count++) {
       await world.pass(50);
-      if (a.reconciliation.repairing) repairing += 1;
+      if (a.reconciliation.reasons().includes('repairing')) repairing += 1;
     }
     expect(repairing).toBeGreaterThan(0);
     expect(repairing).toBeLessThan(50);

@@ -2,6 +2,7 @@
 import * as z from 'zod';
 import { isRefusal } from '../../core/refusal.ts';
 import { reject, type ErrorCode, type Rejection } from '../../errors.ts';
+import { READINESS_CODES } from '../../readiness.ts';
 import type { Exchange } from '../exchange.ts';
 import type { Readiness } from '../operations.ts';
 import { defineRoute, type Route } from '../route.ts';
@@ -30,7 +31,7 @@ const statusReply = z.looseObject({
 const readyReply = z.strictObject({
   ready: z.boolean(),
   state: z.enum(['ready', 'degraded', 'recovering', 'draining', 'failed']),
-  reasons: z.array(z.string()),
+  reasons: z.array(z.enum(READINESS_CODES)).describe('Why it is not simply ready; docs/runbook has a page for each.'),
 });
 
 const reconcileBody = z.strictObject({
