@@ -14,6 +14,11 @@ if (args.length === 0 || (args.length === 1 && args[0] === 'serve')) {
   // The command line's own modules are not needed to serve.
   const { serve } = await import('./serve.ts');
   process.exitCode = await serve();
+} else if (args[0] === 'health' && args.slice(1).every((each) => each === '--ready')) {
+  // Asked every few seconds, so it starts without what other commands need.
+  const { probeHealth } = await import('./cli/health-command.ts');
+  const { processIo } = await import('./cli/command-io.ts');
+  process.exitCode = await probeHealth({ ready: args.length > 1 }, processIo());
 } else {
   const { runLeasehold } = await import('./cli/main.ts');
   process.exitCode = await runLeasehold(args);

@@ -6,21 +6,12 @@
 import { type IncomingHttpHeaders, type IncomingMessage, request } from 'node:http';
 import { CommandFailure, EXIT } from './exit.ts';
 import { readProblem, Refused } from './problem.ts';
-
-export const DEFAULT_URL = 'http://127.0.0.1:7117';
+import type { Target } from './target.ts';
 
 /** The largest value a sidecar can be configured for, in base64, and a margin. */
 const REPLY_BYTES_MAX = 96 * 1024 ** 2;
 /** Longer than a sidecar's own request timeout, which then explains itself. */
 const SILENCE_MAX_MS = 45_000;
-
-export interface Target {
-  /** As the person wrote it, for messages. */
-  readonly url: string;
-  readonly connect:
-    | { readonly socketPath: string }
-    | { readonly host: string; readonly port: number };
-}
 
 export interface Reply {
   readonly status: number;
@@ -33,21 +24,6 @@ export interface Ask {
   readonly body?: Uint8Array;
   /** Closes the connection when raised. */
   readonly signal?: AbortSignal;
-}
-
-/** `http://host:port` or `unix:/path`; throws a usage failure for anything else. */
-export function parseTarget(url: string): Target {
-  if (url.startsWith('unix:/')) return { url, connect: { socketPath: url.slice('unix:'.length) } };
-  const parsed = URL.canParse(url) ? new URL(url) : undefined;
-  const plain = parsed?.pathname === '/' && parsed.search === '' && parsed.username === '';
-  if (parsed?.protocol !== 'http:' || !plain) {
-    throw new CommandFailure(
-      EXIT.usage,
-      `"${url}" is not a URL: write http://host:port or unix:/path`,
-    );
-  }
-  const host = parsed.hostname.replace(/^\[|\]$/g, '');
-  return { url, connect: { host, port: Number(parsed.port || 80) } };
 }
 
 /** A path made of parts, each percent-encoded. */

@@ -8,6 +8,7 @@ import type { CommandIo } from './command-io.ts';
 import { addConfigCommand, type Judging } from './config-command.ts';
 import { addEntryCommands } from './entry-commands.ts';
 import { CommandFailure, EXIT } from './exit.ts';
+import { addHealthCommand } from './health-command.ts';
 import { addLeaseCommands } from './lease-commands.ts';
 import { Refused } from './problem.ts';
 import { addSimulateCommand, type Simulator } from './simulate-command.ts';
@@ -71,6 +72,7 @@ export async function runCommandLine(
     });
   addConfigCommand(program, io, parts);
   addStatusCommand(program, io);
+  addHealthCommand(program, io);
   addLeaseCommands(program, io);
   addEntryCommands(program, io);
   addWatchCommand(program, io);

@@ -1,9 +1,10 @@
 /** What every command that talks to a sidecar has in common: where it is, and how answers are shown. */
 import { type Command, InvalidArgumentError } from 'commander';
 import type * as z from 'zod';
-import { Client, DEFAULT_URL, parseTarget } from './client.ts';
+import { Client } from './client.ts';
 import type { CommandIo } from './command-io.ts';
 import { CommandFailure, EXIT } from './exit.ts';
+import { DEFAULT_URL, parseTarget } from './target.ts';
 
 export interface RemoteOptions {
   readonly url?: string;

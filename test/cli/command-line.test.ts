@@ -51,6 +51,7 @@ describe('help', () => {
     ['serve'],
     ['config'],
     ['status'],
+    ['health'],
     ['lease'],
     ['lease', 'grant'],
     ['lease', 'renew'],
