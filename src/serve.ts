@@ -14,6 +14,8 @@ import {
 } from './journal/journal-errors.ts';
 import { startSidecar } from './sidecar.ts';
 import { createLog } from './telemetry/log.ts';
+import { telemetrySettings } from './telemetry/settings.ts';
+import { telemetryOpener } from './telemetry/telemetry.ts';
 
 /** Beyond the grace period for draining, before the process ends itself. */
 const LAST_RESORT_MS = 5000;
@@ -35,8 +37,10 @@ export async function serve(): Promise<number> {
   const stopSignal = nextStopSignal();
   const flags = new LiveFlags(config.flags);
   process.on('SIGHUP', () => rereadFlags({ config, sources, flags, log }));
+  const telemetry = telemetrySettings(process.env);
   const parts = {
     config, log,
+    ...(telemetry === undefined ? {} : { openTelemetry: telemetryOpener(telemetry, log) }),
     flags: flags.current,
     onFatal: (error: Error) => fatal.resolve(error),
   };

@@ -39,6 +39,7 @@ import { CoreReplica } from './replica/core-replica.ts';
 import { schedulerOn } from './resilience/scheduler.ts';
 import { SidecarOperations } from './operations.ts';
 import type { Log } from './telemetry/log.ts';
+import type { OpenTelemetry } from './telemetry/telemetry.ts';
 import { VERSION } from './version.ts';
 
 export interface Sidecar {
@@ -59,6 +60,8 @@ export interface SidecarParts {
   readonly flags: () => Flags;
   /** Called once, when the sidecar must not go on: the process should end at once. */
   readonly onFatal: (error: Error) => void;
+  /** Absent: nothing of it is loaded, and nothing is traced or exported. */
+  readonly openTelemetry?: OpenTelemetry;
   readonly surroundings?: Surroundings;
 }
 
@@ -76,6 +79,8 @@ const REAL: Surroundings = { machine: systemMachine, disk: {}, openLedger, openB
 
 /** What the ledger is left at the end, however long the clients took. */
 const DRAIN_LEAST_MS = 500;
+/** For telemetry, whose collector may be away. */
+const TELEMETRY_CLOSE_MS = 2000;
 /** How often a long recovery says how far it is. */
 const PROGRESS_MS = 1000;
 
@@ -109,6 +114,11 @@ export async function startSidecar(parts: SidecarParts): Promise<Sidecar> {
   boot.undo('operations', () => operations.close());
 
   try {
+    const telemetry = await parts.openTelemetry?.({
+      identity: { actor, name: config.name, version: VERSION },
+    });
+    boot.undo('telemetry', () => telemetry?.close(TELEMETRY_CLOSE_MS));
+    boot.mark('telemetry');
     const opened = await openJournal({
       directory: config.dataDir, ...config.journal, machine, ...disk,
     });
@@ -260,6 +270,7 @@ export async function startSidecar(parts: SidecarParts): Promise<Sidecar> {
         await close('engine and journal', () => engine.stop());
         admission.close();
         operations.close();
+        await close('telemetry', () => telemetry?.close(TELEMETRY_CLOSE_MS));
         log.info({}, 'stopped');
       },
     };

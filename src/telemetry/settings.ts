@@ -1,0 +1,56 @@
+/**
+ * What of telemetry is on, as the standard variables of OpenTelemetry say
+ * (https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/). Unlike the
+ * SDK's own defaults, nothing is on unless an endpoint is named: nobody pays for what nobody reads.
+ *
+ * Read here is only what decides whether anything is loaded, and whether a request is recorded; the
+ * rest (protocol, headers, intervals, limits) the SDK reads itself.
+ */
+import { type Sampling, samplingOf } from './sampling.ts';
+
+export interface TelemetrySettings {
+  /** What is recorded; undefined: no traces. */
+  readonly traces: Sampling | undefined;
+  readonly metrics: boolean;
+  readonly logs: boolean;
+  /** What could not be taken as it was written, as sentences for the log. */
+  readonly warnings: readonly string[];
+}
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+const ANY_ENDPOINT = 'OTEL_EXPORTER_OTLP_ENDPOINT';
+
+/** undefined: telemetry is off, and nothing of it is loaded. */
+export function telemetrySettings(environment: Environment): TelemetrySettings | undefined {
+  if (text(environment, 'OTEL_SDK_DISABLED')?.toLowerCase() === 'true') return undefined;
+  const warnings: string[] = [];
+  const isOn = (signal: 'TRACES' | 'METRICS' | 'LOGS'): boolean =>
+    hasEndpoint(environment, signal, warnings) && !exportsNothing(environment, signal);
+  const on = { traces: isOn('TRACES'), metrics: isOn('METRICS'), logs: isOn('LOGS') };
+  const traces = on.traces ? samplingOf(environment, warnings) : undefined;
+  if (traces === undefined && !on.metrics && !on.logs) return undefined;
+  return { traces, metrics: on.metrics, logs: on.logs, warnings };
+}
+
+function hasEndpoint(environment: Environment, signal: string, warnings: string[]): boolean {
+  const own = `OTEL_EXPORTER_OTLP_${signal}_ENDPOINT`;
+  const name = text(environment, own) === undefined ? ANY_ENDPOINT : own;
+  const url = text(environment, name);
+  if (url === undefined) return false;
+  if (URL.canParse(url)) return true;
+  const warning = `${name} is not a URL: nothing is sent there`;
+  if (!warnings.includes(warning)) warnings.push(warning);
+  return false;
+}
+
+function exportsNothing(environment: Environment, signal: string): boolean {
+  const names = text(environment, `OTEL_${signal}_EXPORTER`)?.split(',') ?? [];
+  return names.some((name) => name.trim().toLowerCase() === 'none');
+}
+
+/** An empty variable counts as not set, as the specification has it. */
+function text(environment: Environment, name: string): string | undefined {
+  const value = environment[name]?.trim();
+  return value === undefined || value === '' ? undefined : value;
+}

@@ -1,0 +1,41 @@
+/**
+ * Telemetry as the rest of the house gets it. OpenTelemetry's SDK is behind `otel/`, loaded only when
+ * the environment names somewhere to send to.
+ */
+import type { Tracing } from '../tracing/tracing.ts';
+import type { Log } from './log.ts';
+import type { MetricSource } from './otel/metric-source.ts';
+import type { TelemetrySettings } from './settings.ts';
+
+/** Whom the telemetry is of. */
+export interface TelemetryIdentity {
+  /** The run: 16 hexadecimal digits; `service.instance.id`. */
+  readonly actor: string;
+  /** The sidecar's display name. */
+  readonly name: string;
+  readonly version: string;
+}
+
+/** What the sidecar brings to it. */
+export interface TelemetryParts {
+  readonly identity: TelemetryIdentity;
+  /** What is exported by OTLP where metrics are on. */
+  readonly metrics?: MetricSource;
+}
+
+export interface Telemetry {
+  /** Absent where nothing is ever recorded. */
+  readonly tracing?: Tracing;
+  /** Sends what is left, and gives up after `budgetMs`. Never rejects. */
+  close(budgetMs: number): Promise<void>;
+}
+
+export type OpenTelemetry = (parts: TelemetryParts) => Promise<Telemetry>;
+
+/** Opens what `settings` say is on; until then nothing of the SDK is loaded. */
+export function telemetryOpener(settings: TelemetrySettings, log: Log): OpenTelemetry {
+  return async (parts) => {
+    const { startSdk } = await import('./otel/sdk.ts');
+    return startSdk(parts, settings, log);
+  };
+}

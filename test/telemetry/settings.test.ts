@@ -1,0 +1,70 @@
+/** What the environment says of telemetry: on, off, and what of it. */
+import { describe, expect, test } from 'vitest';
+import { telemetrySettings } from '../../src/telemetry/settings.ts';
+
+const ENDPOINT = { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:4318' };
+
+describe('telemetry', () => {
+  test.each<[string, Record<string, string>]>([
+    ['without any variable', {}],
+    ['without an endpoint, whatever else is said', { OTEL_TRACES_EXPORTER: 'otlp', OTEL_SERVICE_NAME: 'x' }],
+    ['with an empty endpoint', { OTEL_EXPORTER_OTLP_ENDPOINT: ' ' }],
+    ['where the SDK is disabled', { ...ENDPOINT, OTEL_SDK_DISABLED: 'True' }],
+    ['where every exporter is none', {
+      ...ENDPOINT, OTEL_TRACES_EXPORTER: 'none', OTEL_METRICS_EXPORTER: 'none', OTEL_LOGS_EXPORTER: 'none',
+    }],
+    ['with an endpoint that is no URL', { OTEL_EXPORTER_OTLP_ENDPOINT: 'collector' }],
+    ['for traces alone that are never recorded', {
+      OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: 'http://x/v1/traces', OTEL_TRACES_SAMPLER: 'always_off',
+    }],
+  ])('is off %s', (_case, environment) => {
+    expect(telemetrySettings(environment)).toBeUndefined();
+  });
+
+  test('is all on with one endpoint for all, and records every trace', () => {
+    expect(telemetrySettings(ENDPOINT)).toEqual({
+      traces: { parentBased: true, ratio: 1 }, metrics: true, logs: true, warnings: [],
+    });
+  });
+
+  test.each([
+    ['TRACES', { traces: { parentBased: true, ratio: 1 }, metrics: false, logs: false }],
+    ['METRICS', { traces: undefined, metrics: true, logs: false }],
+    ['LOGS', { traces: undefined, metrics: false, logs: true }],
+  ])('is on for %s alone where only that has an endpoint', (signal, expected) => {
+    const environment = { [`OTEL_EXPORTER_OTLP_${signal}_ENDPOINT`]: 'https://collector:4318/in' };
+    expect(telemetrySettings(environment)).toEqual({ ...expected, warnings: [] });
+  });
+
+  test('leaves out a signal whose exporter is none', () => {
+    const settings = telemetrySettings({ ...ENDPOINT, OTEL_METRICS_EXPORTER: 'None' });
+    expect(settings).toMatchObject({ traces: { ratio: 1 }, metrics: false, logs: true });
+  });
+
+  test('leaves out a signal whose own endpoint is no URL, and says so', () => {
+    const settings = telemetrySettings({ ...ENDPOINT, OTEL_EXPORTER_OTLP_LOGS_ENDPOINT: 'there' });
+    expect(settings).toMatchObject({ metrics: true, logs: false });
+    expect(settings?.warnings).toEqual([
+      'OTEL_EXPORTER_OTLP_LOGS_ENDPOINT is not a URL: nothing is sent there',
+    ]);
+  });
+
+  test.each<[Record<string, string>, object]>([
+    [{ OTEL_TRACES_SAMPLER: 'always_on' }, { parentBased: false, ratio: 1 }],
+    [{ OTEL_TRACES_SAMPLER: 'parentbased_always_off' }, { parentBased: true, ratio: 0 }],
+    [{ OTEL_TRACES_SAMPLER: 'traceidratio', OTEL_TRACES_SAMPLER_ARG: '0.5' }, { parentBased: false, ratio: 0.5 }],
+    [{ OTEL_TRACES_SAMPLER: 'parentbased_traceidratio', OTEL_TRACES_SAMPLER_ARG: '0.01' }, { parentBased: true, ratio: 0.01 }],
+  ])('takes the sampler %j', (variables, traces) => {
+    expect(telemetrySettings({ ...ENDPOINT, ...variables })).toMatchObject({ traces, warnings: [] });
+  });
+
+  test.each<[Record<string, string>, string]>([
+    [{ OTEL_TRACES_SAMPLER: 'sometimes' }, 'OTEL_TRACES_SAMPLER "sometimes" is not known'],
+    [{ OTEL_TRACES_SAMPLER: 'traceidratio' }, 'OTEL_TRACES_SAMPLER_ARG "" is not a ratio'],
+    [{ OTEL_TRACES_SAMPLER: 'traceidratio', OTEL_TRACES_SAMPLER_ARG: '7' }, 'OTEL_TRACES_SAMPLER_ARG "7" is not a ratio'],
+  ])('records everything where it cannot take %j, and says so', (variables, warning) => {
+    const settings = telemetrySettings({ ...ENDPOINT, ...variables });
+    expect(settings?.traces?.ratio).toBe(1);
+    expect(settings?.warnings.join()).toContain(warning);
+  });
+});
