@@ -24,6 +24,8 @@ export interface HandedOver {
   readonly lifetimeEnd: number;
   readonly labels: Readonly<Record<string, string>>;
   readonly keys: readonly string[];
+  /** Of the request that granted it. */
+  readonly trace?: Uint8Array | undefined;
 }
 
 /** Keys that one lease can take along; a larger one is left to its deadline. */
@@ -54,6 +56,7 @@ export function leasesToHandOver(
       deadline: leases.deadline[lease]!,
       lifetimeEnd: leases.lifetimeEnd(lease, namespace.contract.ttl.maxLifetimeMs),
       labels: leases.labels(lease),
+      trace: leases.trace(lease)?.slice(),
     });
   }
 }
@@ -86,7 +89,7 @@ export function adopt(
     ttlMs: lease.ttlMs,
     deadline: lease.deadline,
     grantedAt: state.now,
-    trace: state.facts.acting,
+    trace: lease.trace,
     explicit: {
       id: lease.id,
       holder: lease.holder,

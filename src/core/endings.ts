@@ -185,6 +185,7 @@ export function endedRun(state: State, entry: number, reason: EndReason): Buried
     holder: leases.holder(lease),
     contentType: entries.contentType(entry),
     size: entries.valueLength(entries.cell[entry]!),
+    trace: leases.trace(lease)?.slice(),
     told: false,
   };
 }

@@ -132,16 +132,26 @@ export class FactWriter extends CborWriter {
   }
 
   /** A fact of no lease, or of one that is not held here. */
-  #beginAside(kind: number, fields: number, namespace: Namespace, lease = '', holder = ''): void {
+  #beginAside(
+    kind: number,
+    fields: number,
+    namespace: Namespace,
+    lease = '',
+    holder = '',
+    granting?: Uint8Array,
+  ): void {
     this.ensure(RECORD_HEADER_BYTES);
     this.end += RECORD_HEADER_BYTES;
-    this.array(fields);
-    this.unsigned(kind);
+    this.array(granting === undefined ? fields : fields + TRACE_FIELDS);
+    this.unsigned(granting === undefined ? kind : kind + TRACED);
     this.double(this.at);
     this.double(this.wallMs);
     this.raw(namespace.encodedName, 0, namespace.encodedName.length);
     this.text(lease);
     this.text(holder);
+    if (granting === undefined) return;
+    this.#trace(granting);
+    this.#trace(undefined);
   }
 
   #textDot(dot: Dot): void {
@@ -311,7 +321,7 @@ export class FactWriter extends CborWriter {
 
   /** The ending of a run held elsewhere, by an owner that cannot tell it any more. */
   orphanEnded(namespace: Namespace, key: string, run: BuriedRun): void {
-    this.#beginAside(ENTRY_ENDED, 19, namespace, run.lease, run.holder);
+    this.#beginAside(ENTRY_ENDED, 19, namespace, run.lease, run.holder, run.trace);
     this.text(key);
     this.#run(run);
     this.boolean(false);

@@ -39,7 +39,9 @@ export interface CopyLeaseFields {
   readonly session: boolean;
   /** Number of the actor whose heartbeat keeps it alive. */
   readonly owner: number;
+  readonly trace?: Uint8Array | undefined;
 }
+
 export class LeaseRows extends Tables {
   /** Ended leases with entries still to be ended, oldest first from `drainFrom`. */
   readonly draining: number[] = [];
@@ -146,7 +148,7 @@ export class LeaseRows extends Tables {
     leases.ttlMs[slot] = copy.ttlMs;
     leases.grantedAt[slot] = copy.grantedAt;
     leases.session[slot] = copy.session ? 1 : 0;
-    leases.traced[slot] = 0;
+    leases.setTrace(slot, copy.trace);
     leases.entryHead[slot] = 0;
     leases.entryCount[slot] = 0;
     leases.detail[slot] = detail;

@@ -25,6 +25,8 @@ export interface HeldValue {
   readonly holder: string;
   readonly contentType: string;
   readonly value: Uint8Array;
+  /** Of the request that granted the lease; of an own value, valid within the step. */
+  readonly trace?: Uint8Array | undefined;
 }
 
 /** Computes the fingerprint of a write; two u32. */
@@ -73,6 +75,7 @@ export function ownRecord(state: State, namespace: Namespace, key: string): OwnR
       holder: leases.holder(lease),
       contentType: entries.contentType(row),
       value: entries.valueCopy(row),
+      trace: leases.trace(lease),
     });
   }
   if (values.length === 0 && tombstone === undefined) return undefined;

@@ -164,9 +164,9 @@ export function isKnown(state: State, namespace: Namespace, key: string, dot: Do
 }
 
 function runOf(value: HeldValue): BuriedRun {
-  const { dot, born, deadline, lease, holder, contentType } = value;
+  const { dot, born, deadline, lease, holder, contentType, trace } = value;
   return {
-    dot, born, deadline, lease, holder, contentType,
+    dot, born, deadline, lease, holder, contentType, trace,
     reason: 'superseded',
     size: value.value.length,
     told: false,
@@ -235,6 +235,7 @@ function addCopy(
     grantedAt: value.rank - state.wallOffsetMs,
     session: value.session,
     owner,
+    trace: value.trace,
   });
   if (lease === 0) return false;
   const seen: NumberedDot[] = context

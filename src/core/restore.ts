@@ -240,7 +240,9 @@ function restoreBuried(state: State, namespace: Namespace, fact: EntryBuried): v
   }
   if (!namespace.reconciles) return;
   bury(state, namespace.number, key, [...fact.context, dot], {
-    dot, born, reason, deadline, lease, holder, contentType, size, told: false,
+    dot, born, reason, deadline, lease, holder, contentType, size,
+    trace: traceOf(fact),
+    told: false,
   });
 }
 

@@ -16,6 +16,8 @@ export interface BuriedRun {
   readonly holder: string;
   readonly contentType: string;
   readonly size: number;
+  /** Of the request that granted its lease. Not kept in snapshots. */
+  readonly trace?: Uint8Array | undefined;
   /** It was this sidecar's, and its watchers have been told. */
   readonly told: boolean;
 }

@@ -3,6 +3,8 @@
  * So little can be kept with every lease, and tells of each ending which request granted it.
  */
 export const TRACE_BYTES = 25;
+const FLAGS_AT = 24;
+const SAMPLED = 1;
 
 const TRACEPARENT = /^[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(?:-.*)?$/;
 const TEXT_LENGTH = 55;
@@ -22,6 +24,18 @@ export function parseTraceparent(header: string): Uint8Array | undefined {
     bytes[index] = Number.parseInt(hex.slice(index * 2, index * 2 + 2), 16);
   }
   return bytes;
+}
+
+/** Whether what was done under it is recorded, so that a link to it leads somewhere. */
+export function isSampled(trace: Uint8Array): boolean {
+  return (trace[FLAGS_AT]! & SAMPLED) === SAMPLED;
+}
+
+/** The same context, saying that nothing was recorded under it. */
+export function unsampled(trace: Uint8Array): Uint8Array {
+  const copy = trace.slice();
+  copy[FLAGS_AT]! &= ~SAMPLED;
+  return copy;
 }
 
 /** In version 00, which is the one this software speaks. */

@@ -8,7 +8,7 @@ import type { HandedOver } from '../core/adoption.ts';
 import type { GrantCommand, GrantReply } from '../core/command.ts';
 import type { NamespaceContract } from '../core/contract.ts';
 import { type Refusal, refuse } from '../core/refusal.ts';
-import { encodeLabel, fingerprint } from '../ledger/label.ts';
+import { encodeLabel, fingerprint, traceOfLabel } from '../ledger/label.ts';
 import type { Caller, PartitionName, PulledRecord } from '../ledger/ledger.ts';
 import { NO_CURSOR } from '../ledger/ledger.ts';
 import { murmur3, placementOf } from '../ledger/placement.ts';
@@ -68,6 +68,7 @@ async function writeLease(room: Room, contract: NamespaceContract, lease: Handed
     hashLow: low,
     label: encodeLabel({
       lease: lease.id, holder: lease.holder, contentType: CONTENT_TYPE, size: value.length,
+      trace: lease.trace,
     }),
   };
   const context = [{ actor: dot.actor, seq: dot.seq, until: 0 }];
@@ -110,7 +111,10 @@ export async function takeUp(
   const sibling = record?.siblings[0];
   if (record === undefined || sibling === undefined) return undefined;
   const offsetMs = room.clock.upper(room.scheduler.now());
-  const lease = decodeLease(command.id, sibling.value, offsetMs);
+  const lease = {
+    ...decodeLease(command.id, sibling.value, offsetMs),
+    trace: traceOfLabel(sibling.label),
+  };
   if (lease.deadline <= room.scheduler.now()) return undefined;
   if (lease.holder !== command.holder) {
     return refuse('lease-held', `Cannot grant lease "${command.id}": another holder has it`, {

@@ -275,13 +275,13 @@ export class CoreReplica implements Replica {
     const found = this.#namespace(namespace);
     // What stands beside the entries (a lease handed over) has no ending of its own.
     if (found === undefined || id.startsWith('\u0000')) return;
-    const { lease, holder, contentType, size } = decodeLabel(ending.label);
+    const { lease, holder, contentType, size, trace } = decodeLabel(ending.label);
     const { dot, born, reason } = ending;
     // The ledger may say it late, in other words, or again.
     if (this.tellsItself(namespace, id, ending)) return;
     if (this.#toldBefore(dotText(born.actor, born.seq))) return;
     const run: BuriedRun = {
-      dot, born, reason, lease, holder, contentType, size,
+      dot, born, reason, lease, holder, contentType, size, trace,
       deadline: ending.deadline - offsetMs,
       told: true,
     };
@@ -384,7 +384,7 @@ function siblingOf(
   offsetMs: number,
   hash: { readonly high: number; readonly low: number },
 ): Sibling {
-  const { lease, holder, contentType } = value;
+  const { lease, holder, contentType, trace } = value;
   return {
     dot: value.dot,
     born: value.born,
@@ -396,7 +396,7 @@ function siblingOf(
     session: value.session,
     hashHigh: hash.high,
     hashLow: hash.low,
-    label: encodeLabel({ lease, holder, contentType, size: value.value.length }),
+    label: encodeLabel({ lease, holder, contentType, size: value.value.length, trace }),
     value: value.value,
   };
 }
@@ -406,7 +406,7 @@ function ledgerKey({ siblings, context, ends }: LedgerRecord, offsetMs: number):
 }
 
 function heldValue(sibling: Sibling, offsetMs: number): HeldValue {
-  const { lease, holder, contentType } = decodeLabel(sibling.label);
+  const { lease, holder, contentType, trace } = decodeLabel(sibling.label);
   return {
     dot: sibling.dot,
     born: sibling.born,
@@ -415,19 +415,19 @@ function heldValue(sibling: Sibling, offsetMs: number): HeldValue {
     deadline: sibling.deadline - offsetMs,
     ttlMs: sibling.ttlMs,
     session: sibling.session,
-    lease, holder, contentType,
+    lease, holder, contentType, trace,
     value: sibling.value,
   };
 }
 
 function endingOf(run: BuriedRun, offsetMs: number, by: string): Ending {
-  const { dot, born, reason, told, lease, holder, contentType, size } = run;
+  const { dot, born, reason, told, lease, holder, contentType, size, trace } = run;
   return {
     dot, born, reason, told, by,
     conflict: false,
     deadline: Math.ceil(run.deadline + offsetMs),
     until: 0,
-    label: encodeLabel({ lease, holder, contentType, size }),
+    label: encodeLabel({ lease, holder, contentType, size, trace }),
   };
 }
 

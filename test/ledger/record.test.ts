@@ -1,11 +1,13 @@
 /** Records as bytes: what comes back is what went in, and other bytes are refused. */
+import { decode } from 'cbor-x';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
   compareDots, decodeRecord, encodeRecord, type LedgerRecord, REASONS_BY_RANK, RECORD_VERSION,
   RECORD_VERSION_MIN, RecordFormatError,
 } from '../../src/ledger/record.ts';
-import { decodeLabel, encodeLabel, fingerprint } from '../../src/ledger/label.ts';
+import { parseTraceparent, unsampled } from '../../src/core/trace.ts';
+import { decodeLabel, encodeLabel, fingerprint, traceOfLabel } from '../../src/ledger/label.ts';
 import { A, B, ending, plain, START, value } from './fixtures.ts';
 
 const u32 = fc.nat(0xffffffff);
@@ -167,6 +169,27 @@ describe('a label', () => {
     fc.assert(fc.property(label, (original) => {
       expect(decodeLabel(encodeLabel(original))).toEqual(original);
     }));
+  });
+
+  const plain = { lease: 'l1', holder: 'h', contentType: 'text/plain', size: 3 };
+  const recorded = parseTraceparent('00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01')!;
+
+  test('carries the trace of the grant where that was recorded, and only there', () => {
+    const label = encodeLabel({ ...plain, trace: recorded });
+    expect(decodeLabel(label)).toEqual({ ...plain, trace: recorded });
+    expect(traceOfLabel(label)).toEqual(recorded);
+    const without = encodeLabel({ ...plain, trace: unsampled(recorded) });
+    expect(without).toEqual(encodeLabel(plain));
+    expect(traceOfLabel(without)).toBeUndefined();
+  });
+
+  test('is read by who knows no traces, and may have further members', () => {
+    const label = encodeLabel({ ...plain, trace: recorded });
+    const fields = decode(label) as unknown[];
+    expect(fields.slice(0, 5)).toEqual([1, 'l1', 'h', 'text/plain', 3]);
+    const longer = Uint8Array.of(0x87, ...label.subarray(1), 0x61, 0x7a);
+    expect(decode(longer)).toHaveLength(7);
+    expect(decodeLabel(longer)).toEqual({ ...plain, trace: recorded });
   });
 
   test('of other bytes is refused', () => {
