@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type Random, seededRandom } from '../../../bench/replay/random.ts';
 import { type NatsOptions, type NatsServer, startNats } from '../../servers/nats.ts';
 import { type Document, jsonOf, Lost } from '../requests.ts';
-import { launch, readyUrls, scratchDirectory, type Sidecar, sidecarOf } from '../support.ts';
+import { scratchDirectory, type Sidecar, type SidecarSettings, start } from '../support.ts';
 import { Account } from './account.ts';
 import { Archive } from './archive.ts';
 import { Gauge } from './gauge.ts';
@@ -41,8 +41,10 @@ export interface Surroundings {
   readonly moreRoom?: number;
   readonly moreNamespaces?: string;
   readonly moreConfiguration?: string;
-  /** Sidecars are killed. */
+  /** Sidecars are stopped or killed. */
   readonly deaths?: boolean;
+  /** How a sidecar is run: as a process, unless something else is said. */
+  readonly run?: (settings: SidecarSettings) => Promise<Sidecar>;
   /** Streams lose what they had. */
   readonly eventsLost?: boolean;
 }
@@ -105,6 +107,7 @@ export class BusCampaign {
     this.random = seededRandom(seed);
     this.reader = new Reader(nats, this.archive);
     const { account, traffic } = this;
+    traffic.mayDrain = surroundings.deaths === true;
     this.#neighbours = Array.from({ length: neighbours }, (_, index) =>
       new Neighbour(`n${index}`, {
         account, traffic,
@@ -143,7 +146,8 @@ export class BusCampaign {
   }
 
   async startSidecar(): Promise<void> {
-    const program = launch({
+    const { run = start } = this.#surroundings;
+    this.#sidecar = await run({
       dataDirectory: this.#directory,
       configuration: this.#configuration(),
       environment: {
@@ -151,9 +155,6 @@ export class BusCampaign {
         LEASEHOLD_MEMORY_LIMIT_MB: '8192',
       },
     });
-    const urls = await readyUrls(program);
-    if (urls === undefined) throw new Error(`The sidecar does not start:\n${program.err()}`);
-    this.#sidecar = sidecarOf(program, urls);
     this.#runs++;
     const answer = await read(this.#sidecar.url, '/v1/status');
     this.#watch ??= new Watch(String(answer.headers['leasehold-cursor']));
@@ -165,6 +166,14 @@ export class BusCampaign {
     this.#ready = Promise.withResolvers();
     await this.gauge.look(this.sidecar);
     await this.sidecar.kill();
+  }
+
+  /** SIGTERM, whatever is under way. */
+  async stopSidecar(): Promise<void> {
+    this.#ready = Promise.withResolvers();
+    await this.gauge.look(this.sidecar);
+    const { code, signal } = await this.sidecar.stop();
+    if (code !== 0) this.wrong.push(`Under load the sidecar stopped with ${code ?? signal}:\n${this.sidecar.err()}`);
   }
 
   #configuration(): string {

@@ -149,6 +149,18 @@ export const SCENARIOS = {
     },
   },
 
+  stopped: {
+    what: 'a sidecar that is stopped and started again under load',
+    surroundings: () => ({ deaths: true, moreConfiguration: SMALL_JOURNAL }),
+    async play(campaign, { spanMs }) {
+      await forSpan(spanMs, async () => {
+        await campaign.pass(campaign.between(200, 1_000));
+        await campaign.stopSidecar();
+        await campaign.startSidecar();
+      });
+    },
+  },
+
   paused: {
     what: 'a bus that answers too late',
     surroundings: () => ({ duplicateWindowMs: FORGETFUL_MS }),

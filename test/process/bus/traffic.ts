@@ -22,12 +22,16 @@ const GONE = new Set([404, 410]);
 const REFUSALS: Readonly<Record<string, number>> = {
   'under-pressure': 503, capacity: 503, 'journal-full': 503, 'quota-exceeded': 429,
 };
+/** By a sidecar that is about to stop, to anything. */
+const DRAINING = { code: 'draining', status: 503 };
 const REFUSABLE: readonly Kind[] = ['grant', 'put'];
 /** The event loop is short for everybody; what a full outbox refuses is only what would fill it. */
 const REFUSABLE_BY_LOOP: readonly Kind[] = [...REFUSABLE, 'delete'];
 const LOOP = 'loop';
 
 export class Traffic {
+  /** Sidecars are stopped under it. */
+  mayDrain = false;
   readonly wrong: string[] = [];
   readonly taken: Record<Kind, number> = { grant: 0, put: 0, renew: 0, release: 0, delete: 0 };
   /** By code and what was full. */
@@ -65,7 +69,9 @@ export class Traffic {
     const text = body.toString();
     const { code, retryAfterMs, source, resource } = problemOf(text);
     const refusable = source === LOOP ? REFUSABLE_BY_LOOP : REFUSABLE;
-    if (code === undefined || REFUSALS[code] !== status || !refusable.includes(kind)) {
+    const isDraining = this.mayDrain && code === DRAINING.code && status === DRAINING.status;
+    const isPressed = code !== undefined && REFUSALS[code] === status && refusable.includes(kind);
+    if (!isDraining && !isPressed) {
       this.complain(`A ${kind} was answered ${status}: ${text}`);
       return 'gone';
     }
