@@ -6,6 +6,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { configurationPage, defaultFile } from './configuration-page.ts';
 import { asyncApiFile, eventReferencePage } from './event-pages.ts';
+import { loggingPage } from './logging-page.ts';
 import { simulationPage } from './simulation-page.ts';
 
 const root = join(import.meta.dirname, '..');
@@ -14,6 +15,7 @@ const pages: Readonly<Record<string, () => string>> = {
   'config/leasehold.yaml': defaultFile,
   'docs/asyncapi.json': asyncApiFile,
   'docs/event-reference.md': eventReferencePage,
+  'docs/logging.md': loggingPage,
   'docs/simulation.md': simulationPage,
 };
 

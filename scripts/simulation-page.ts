@@ -2,18 +2,14 @@
  * The tables of docs/simulation.md: the page is written by hand, and what stands between its
  * markers is made from the simulator's catalogues.
  */
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { FAULTS } from '../test/simulation/faults/catalogue.ts';
 import { PLANTED_FAULTS } from '../test/simulation/planted/catalogue.ts';
 import { foundBefore } from '../test/simulation/planted/found.ts';
 import { INVARIANTS } from '../test/simulation/runner/invariants.ts';
+import { code, markedPage, row } from './marked-page.ts';
 
 export const SIMULATION_PAGE = join(import.meta.dirname, '../docs/simulation.md');
-
-const cell = (text: string): string => text.replaceAll('|', '\\|');
-const code = (text: string): string => `\`${text}\``;
-const row = (...cells: readonly string[]): string => `| ${cells.map(cell).join(' | ')} |`;
 
 const TABLES: Readonly<Record<string, () => readonly string[]>> = {
   faults: () => [
@@ -42,13 +38,5 @@ const TABLES: Readonly<Record<string, () => readonly string[]>> = {
 
 /** The page as it stands, with its tables made anew. @throws Error when it lacks a marker */
 export function simulationPage(): string {
-  let page = readFileSync(SIMULATION_PAGE, 'utf8');
-  for (const [name, lines] of Object.entries(TABLES)) {
-    const [begin, end] = [`<!-- begin ${name} -->\n`, `<!-- end ${name} -->`];
-    const from = page.indexOf(begin);
-    const to = page.indexOf(end);
-    if (from < 0 || to < from) throw new Error(`docs/simulation.md has no place for "${name}"`);
-    page = `${page.slice(0, from + begin.length)}${lines().join('\n')}\n${page.slice(to)}`;
-  }
-  return page;
+  return markedPage(SIMULATION_PAGE, TABLES);
 }

@@ -12,7 +12,7 @@ import type { Engine } from './engine/engine.ts';
 import type { Journal } from './journal/journal.ts';
 import type { Machine } from './machine/machine.ts';
 import { schedulerOn } from './resilience/scheduler.ts';
-import type { Log } from './telemetry/log.ts';
+import type { Log } from './log/log.ts';
 
 /** What a level means for the rest, once there is a rest. */
 export interface Pressed {
@@ -40,7 +40,7 @@ export function admissionFor(
     onChange: (pressure, previous) => {
       const fill = Math.round(pressure.fill * 100) / 100;
       const reading = { ...pressure, fill, previous: previous.level };
-      log.info(reading, 'pressure');
+      log.info({ pressure: pressure.level, previous: previous.level, source: pressure.source, fill }, 'pressure');
       const rest = pressed();
       rest?.core.setStretching(stretches(pressure));
       rest?.engine.tellPressure(reading);

@@ -1,6 +1,7 @@
 /** What has been started, how long it took, and how to take it back when a later part fails. */
 import type { Clocks } from './machine/machine.ts';
-import type { Log } from './telemetry/log.ts';
+import { exceptionFields } from './log/exception-fields.ts';
+import type { Log } from './log/log.ts';
 
 export class BootTree {
   readonly #log: Log;
@@ -39,7 +40,7 @@ export class BootTree {
       try {
         await action();
       } catch (error) {
-        this.#log.warn({ part, error: (error as Error).message }, 'could not close a part');
+        this.#log.warn({ part, ...exceptionFields(error) }, 'could not close a part');
       }
     }
   }

@@ -13,7 +13,7 @@ import { createPublisher, type Publisher } from './events/publisher.ts';
 import type { Timers } from './machine/machine.ts';
 import type { DegradedReason } from './readiness.ts';
 import type { Scheduler } from './resilience/scheduler.ts';
-import type { Log } from './telemetry/log.ts';
+import type { Log } from './log/log.ts';
 
 /** How far the bus has come is journalled this often: after a crash as much is told twice. */
 const NOTE_MS = 500;

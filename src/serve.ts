@@ -12,8 +12,10 @@ import { EXIT_CODES } from './exit-codes.ts';
 import {
   DirectoryInUseError, JournalCorruptError, JournalFormatError,
 } from './journal/journal-errors.ts';
+import { exceptionFields, faultFields } from './log/exception-fields.ts';
+import { openLog } from './log/root-log.ts';
+import { systemMachine } from './machine/system-machine.ts';
 import { startSidecar } from './sidecar.ts';
-import { createLog } from './telemetry/log.ts';
 import { telemetrySettings } from './telemetry/settings.ts';
 import { telemetryOpener } from './telemetry/telemetry.ts';
 
@@ -31,7 +33,7 @@ export async function serve(): Promise<number> {
     process.stderr.write(`${error.message}\n`);
     return EXIT_CODES.badConfiguration;
   }
-  const log = await createLog(config.logLevel, config.name);
+  const log = await openLog({ level: config.logLevel, replica: config.name, machine: systemMachine });
   const fatal = Promise.withResolvers<Error>();
   let sidecar: Awaited<ReturnType<typeof startSidecar>>;
   const stopSignal = nextStopSignal();
@@ -49,25 +51,30 @@ export async function serve(): Promise<number> {
   } catch (error) {
     const code = exitCodeOf(error);
     if (code === undefined) throw error;
-    const { name, message, cause } = error as Error;
-    log.error({ error: name, cause: cause instanceof Error ? cause.message : undefined }, message);
+    const { cause } = error as Error;
+    const detail = cause instanceof Error ? cause.message : undefined;
+    log.error({ ...exceptionFields(error), detail }, 'cannot start');
+    log.flush();
     return code;
   }
   process.stdout.write(`leasehold ready ${sidecar.urls.join(' ')}\n`);
 
   const ended = await Promise.race([stopSignal, fatal.promise]);
   if (ended instanceof Error) {
-    log.error({ error: ended.message }, 'stopping: it cannot go on safely');
+    log.error(faultFields(ended), 'stopping: it cannot go on safely');
+    log.flush();
     // Nothing that was not written may be acknowledged any more, so there is nothing to drain.
     process.exit(EXIT_CODES.brokenInvariant);
   }
   log.info({ signal: ended }, 'signal received');
   const lastResort = setTimeout(() => {
     log.error({ part: sidecar.closing }, 'stopping: a part did not close in time');
+    log.flush();
     process.exit(EXIT_CODES.brokenInvariant);
   }, config.drainMs + LAST_RESORT_MS);
   await sidecar.stop();
   clearTimeout(lastResort);
+  log.flush();
   return EXIT_CODES.clean;
 }
 

@@ -38,7 +38,8 @@ import { ReconstitutingService } from './reconstitute/reconstituting-service.ts'
 import { CoreReplica } from './replica/core-replica.ts';
 import { schedulerOn } from './resilience/scheduler.ts';
 import { SidecarOperations } from './operations.ts';
-import type { Log } from './telemetry/log.ts';
+import { exceptionFields } from './log/exception-fields.ts';
+import type { Log } from './log/log.ts';
 import type { OpenTelemetry } from './telemetry/telemetry.ts';
 import { VERSION } from './version.ts';
 
@@ -106,7 +107,7 @@ export async function startSidecar(parts: SidecarParts): Promise<Sidecar> {
   const late: { core?: Core } = {};
   const outbox = outboxFor(config, timeline, late);
   const memory = worstCase(config, SLOT_COSTS);
-  log.info({ parts: describeWorstCase(memory, config.memoryLimitBytes) }, 'memory at worst');
+  log.info({ worstCase: describeWorstCase(memory, config.memoryLimitBytes) }, 'memory at worst');
   const operations = new SidecarOperations({
     config, worstCase: memory, actor, feed, idempotency, machine,
   });
@@ -172,7 +173,7 @@ export async function startSidecar(parts: SidecarParts): Promise<Sidecar> {
       timers: machine,
       ...(outbox === undefined ? {} : { outbox }),
       onDone: (outcome) => log.info(outcome, 'snapshot written'),
-      onError: (error) => log.warn({ error: error.message }, 'snapshot given up'),
+      onError: (error) => log.warn(exceptionFields(error), 'snapshot given up'),
     });
     let reconciliation: Reconciliation | undefined;
     let publishing: Publishing | undefined;

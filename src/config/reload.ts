@@ -5,21 +5,16 @@
 import { ConfigurationError } from './complaint.ts';
 import type { Config } from './config.ts';
 import type { LiveFlags } from './flags.ts';
+import { exceptionFields } from '../log/exception-fields.ts';
+import type { Log } from '../log/log.ts';
 import { loadConfig, type Sources } from './load.ts';
-
-/** What is written while reading again, and where. */
-interface Tell {
-  info(fields: object, message: string): void;
-  warn(fields: object, message: string): void;
-  error(fields: object, message: string): void;
-}
 
 export interface Rereading {
   /** As it was at start. */
   readonly config: Config;
   readonly sources: Sources;
   readonly flags: LiveFlags;
-  readonly log: Tell;
+  readonly log: Pick<Log, 'info' | 'warn' | 'error'>;
 }
 
 /** Never throws: a configuration that is refused changes nothing. */
@@ -29,8 +24,9 @@ export function rereadFlags({ config, sources, flags, log }: Rereading): void {
     next = loadConfig(sources);
   } catch (error) {
     const complaints = error instanceof ConfigurationError ? error.complaints : [];
-    const fields = { complaints, error: (error as Error).message };
-    log.error(fields, 'the configuration is refused; everything stays as it was');
+    const sentences = complaints.map(({ path, message }) => `${path}: ${message}`);
+    const fault = error instanceof ConfigurationError ? {} : exceptionFields(error);
+    log.error({ complaints: sentences, ...fault }, 'the configuration is refused; everything stays as it was');
     return;
   }
   const changed = flags.replace(next.flags);

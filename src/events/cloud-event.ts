@@ -10,6 +10,7 @@ import { hash } from 'node:crypto';
 import { dotText } from '../core/dot.ts';
 import type { Dot, Fact } from '../core/fact.ts';
 import { murmur3 } from '../core/placement.ts';
+import { keyHash } from '../key-hash.ts';
 import { type EventName, isEnding, isOfProcess } from './event-types.ts';
 import { NO_NAMESPACE } from './subject.ts';
 
@@ -152,10 +153,6 @@ function instantText(wallMs: number): string {
   return `${keptTexts[slot]}${ms < 100 ? (ms < 10 ? '00' : '0') : ''}${ms}Z`;
 }
 
-function keyHash(fact: EntryFact): string {
-  return hash('sha256', `${fact.namespace}/${fact.key}`, 'hex');
-}
-
 function subjectAttribute(fact: Fact, contract: EventContract, replica: string): string {
   switch (fact.kind) {
     case 'reconcile.repaired':
@@ -166,7 +163,7 @@ function subjectAttribute(fact: Fact, contract: EventContract, replica: string):
       return sourcePath(replica, fact.actor);
     default:
       if (!('key' in fact)) return attributeText(fact.lease);
-      return contract.sensitive ? keyHash(fact) : attributeText(`${fact.namespace}/${fact.key}`);
+      return contract.sensitive ? keyHash(fact.namespace, fact.key) : attributeText(`${fact.namespace}/${fact.key}`);
   }
 }
 
@@ -266,7 +263,7 @@ function addDetails(
 }
 
 function addEntry(data: Data, fact: EntryFact, contract: EventContract): void {
-  if (contract.sensitive) data['keyHash'] = keyHash(fact);
+  if (contract.sensitive) data['keyHash'] = keyHash(fact.namespace, fact.key);
   else data['key'] = fact.key;
   data['etag'] = `"${dotText(fact.dot.actor, fact.dot.seq)}"`;
   data['contentType'] = fact.contentType;

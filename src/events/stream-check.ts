@@ -3,15 +3,13 @@
  * doubt, and every `checkMs` in between. It creates what is absent, by `Bus.prepare`, and tells an
  * operator how a stream is set otherwise than it should be.
  */
+import type { Log } from '../log/log.ts';
 import { fullJitter } from '../resilience/backoff.ts';
 import { withDeadline } from '../resilience/deadline.ts';
 import type { Scheduler } from '../resilience/scheduler.ts';
 import { type Bus, STREAMS, type StreamName, type StreamState } from './bus.ts';
 
-export interface PublisherLog {
-  info(fields: object, message: string): void;
-  warn(fields: object, message: string): void;
-}
+export type PublisherLog = Pick<Log, 'info' | 'warn'>;
 
 export type StreamStates = Readonly<Record<StreamName, StreamState>>;
 
@@ -129,7 +127,7 @@ export class StreamCheck {
     if (error === this.#complaint && now - this.#complainedAt < COMPLAIN_MS) return;
     this.#complaint = error;
     this.#complainedAt = now;
-    this.#parts.log.warn({ error }, 'Cannot look at the streams of the bus');
+    this.#parts.log.warn({ detail: error }, 'Cannot look at the streams of the bus');
   }
 
   /** Once per change: a stream that stays as it is need not be read about again. */

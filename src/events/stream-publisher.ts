@@ -374,7 +374,7 @@ export class StreamPublisher {
     this.#window.restart(kept);
     this.#againUntil = first;
     this.#parts.log.warn(
-      { stream: this.#outbox.stream, why, events: first - kept },
+      { stream: this.#outbox.stream, detail: why, events: first - kept },
       'The stream has lost what it had acknowledged: publishing again what is kept',
     );
   }
@@ -389,7 +389,7 @@ export class StreamPublisher {
     if (now - (this.#complainedAt.get(kind) ?? Number.NEGATIVE_INFINITY) >= COMPLAIN_MS) {
       this.#complainedAt.set(kind, now);
       this.#complained = true;
-      log.warn({ stream: this.#outbox.stream, kind, detail }, 'The bus does not take events');
+      log.warn({ stream: this.#outbox.stream, 'error.type': kind, detail }, 'The bus does not take events');
     }
     changed();
   }

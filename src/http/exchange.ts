@@ -11,6 +11,8 @@ import { isRefusal } from '../core/refusal.ts';
 import { parseTraceparent } from '../core/trace.ts';
 import type { IdempotencyRequest } from '../engine/service.ts';
 import { reject, type Rejection } from '../errors.ts';
+import { faultFields } from '../log/exception-fields.ts';
+import { traceFields } from '../log/trace-fields.ts';
 import type { Connection } from './connections.ts';
 import { encodeDocument, type Format, mediaTypeOf } from './content.ts';
 import type { Edge } from './edge.ts';
@@ -106,9 +108,13 @@ export class Exchange {
 
   /** With the trace that the request belongs to: what it grants and ends remembers it. */
   #traced<C extends Command>(command: C): C {
-    const header = this.request.headers['traceparent'];
-    const trace = header === undefined ? undefined : parseTraceparent(String(header));
+    const trace = this.#trace();
     return trace === undefined ? command : { ...command, trace };
+  }
+
+  #trace(): Uint8Array | undefined {
+    const header = this.request.headers['traceparent'];
+    return header === undefined ? undefined : parseTraceparent(String(header));
   }
 
   /** false: it was refused. */
@@ -205,7 +211,10 @@ export class Exchange {
 
   /** Something threw: a fault of ours. */
   fail(error: unknown): void {
-    this.edge.log.error({ err: error, route: this.route?.operation }, 'Cannot answer a request');
+    this.edge.log.error(
+      { 'http.route': this.route?.path, ...traceFields(this.#trace()), ...faultFields(error) },
+      'Cannot answer a request',
+    );
     this.refuse(reject('internal', 'Cannot answer: a fault of this sidecar, which is in its log'));
   }
 

@@ -1,8 +1,4 @@
-/** What the edge needs of a log: an event with its fields, and a sentence. */
-type Entry = (fields: Readonly<Record<string, unknown>>, message: string) => void;
+import type { Log as WholeLog } from '../log/log.ts';
 
-export interface Log {
-  readonly info: Entry;
-  readonly warn: Entry;
-  readonly error: Entry;
-}
+/** What the edge needs of a log. */
+export type Log = Pick<WholeLog, 'info' | 'warn' | 'error'>;

@@ -3,6 +3,7 @@
  * handed over or have been released, the ledger is told that this run is gone.
  */
 import { LedgerError } from '../ledger/ledger.ts';
+import { exceptionFields } from '../log/exception-fields.ts';
 import { handOver } from './handover.ts';
 import type { Partition } from './partition.ts';
 import { askPartition, callerOf, type Room } from './room.ts';
@@ -40,7 +41,7 @@ async function leaveLeases(room: Room, budgetMs: number): Promise<void> {
     await handOver(room, budgetMs / 4);
   } catch (error) {
     if (!(error instanceof LedgerError)) throw error;
-    room.log.warn({ error: error.message }, 'leases could not be handed over');
+    room.log.warn(exceptionFields(error), 'leases could not be handed over');
   }
 }
 

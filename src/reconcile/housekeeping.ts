@@ -4,6 +4,7 @@
  */
 import type { NamespaceContract } from '../core/contract.ts';
 import { LedgerError } from '../ledger/ledger.ts';
+import { faultFields } from '../log/exception-fields.ts';
 import type { Partition } from './partition.ts';
 import { hearOwners } from './pull.ts';
 import type { Room } from './room.ts';
@@ -114,7 +115,7 @@ export class Housekeeping {
       await this.#keepContact();
     } catch (error) {
       if (!(error instanceof LedgerError)) {
-        this.#room.log.error({ error: (error as Error).message }, 'housekeeping broke off');
+        this.#room.log.error(faultFields(error), 'housekeeping broke off');
       }
     } finally {
       this.#sweeping = false;

@@ -8,7 +8,8 @@ import { fullJitter } from '../resilience/backoff.ts';
 import type { Scheduler } from '../resilience/scheduler.ts';
 import type { LedgerClock } from './ledger-clock.ts';
 import type { LedgerGate } from './ledger-gate.ts';
-import type { Log } from './log.ts';
+import type { LogFields } from '../log/fields.ts';
+import type { Log } from '../log/log.ts';
 import type { Replica } from './replica.ts';
 import type { ReconcileSettings } from './settings.ts';
 
@@ -122,8 +123,9 @@ export class Membership {
         this.#replica.reincarnate(this.#newActor());
         return 0;
       case 'layout':
+        return this.#refused('layout', { partitions: reply.partitions, buckets: reply.buckets });
       case 'version':
-        return this.#refused(reply.status, 'the ledger does not fit this sidecar', reply);
+        return this.#refused('version', { versionMin: reply.versionMin, versionMax: reply.versionMax });
     }
   }
 
@@ -131,22 +133,24 @@ export class Membership {
     this.obstacle = undefined;
     if (!this.joined) {
       this.joined = true;
-      this.#log.info({ members: this.members.length, version: this.version }, 'joined the ledger');
+      this.#log.info({ members: this.members.length, recordVersion: this.version }, 'joined the ledger');
       this.onJoined();
     }
     return REFRESH_MS * (0.8 + 0.4 * this.#scheduler.random());
   }
 
-  #refused(obstacle: JoinObstacle, message: string, reply: object = {}): number {
+  #refused(obstacle: JoinObstacle, why: LogFields): number {
     this.joined = false;
-    if (this.obstacle !== obstacle) this.#log.error({ obstacle, ...reply }, message);
+    if (this.obstacle !== obstacle) {
+      this.#log.error({ 'error.type': obstacle, ...why }, 'the ledger does not fit this sidecar');
+    }
     this.obstacle = obstacle;
     return REFUSED_RETRY_MS;
   }
 
   #failed(error: unknown): number {
     if (error instanceof LedgerError && error.fault === 'misconfigured') {
-      return this.#refused('misconfigured', error.message);
+      return this.#refused('misconfigured', { detail: error.message });
     }
     const { state, opensInMs } = this.#gate;
     const backoffMs = fullJitter(this.#attempt, BACKOFF, () => this.#scheduler.random());

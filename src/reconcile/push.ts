@@ -5,6 +5,7 @@
  */
 import type { PushedRecord, PushReply, PushResult } from '../ledger/ledger.ts';
 import { LedgerError } from '../ledger/ledger.ts';
+import { keyFields } from '../log/key-fields.ts';
 import { fullJitter } from '../resilience/backoff.ts';
 import { chainAfter } from './chain.ts';
 import type { Answered } from './ledger-gate.ts';
@@ -289,12 +290,15 @@ function settle(
         break;
       case 'duplicate-dot':
         tally.duplicateDots += 1;
-        log.error({ namespace, partition: partition.name.partition },
+        log.error({ ...keyFields(partition.contract, id), partition: partition.name.partition },
           'one write number, two values: another process uses this actor');
         tell('unknown');
         break;
       case 'unreadable':
-        if (tally.unreadable === 0) log.error({ namespace }, 'the ledger cannot read a record');
+        if (tally.unreadable === 0) {
+          const { contract, name } = partition;
+          log.error({ ...keyFields(contract, id), partition: name.partition }, 'the ledger cannot read a record');
+        }
         tally.unreadable += 1;
         partition.standing.stand(id, waiting);
         unreadable.push(id);

@@ -16,7 +16,7 @@ import { drain } from './drain.ts';
 import { Housekeeping } from './housekeeping.ts';
 import { LedgerClock } from './ledger-clock.ts';
 import { LedgerGate } from './ledger-gate.ts';
-import type { Log } from './log.ts';
+import type { Log } from '../log/log.ts';
 import { Membership } from './membership.ts';
 import { Heard } from './merging.ts';
 import type { Partition } from './partition.ts';

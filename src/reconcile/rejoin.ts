@@ -4,6 +4,7 @@
  * writes what the ledger may not have again, with the context it had (PROTOCOL §2.5, §3.5 rule 6).
  */
 import { LedgerError } from '../ledger/ledger.ts';
+import { faultFields } from '../log/exception-fields.ts';
 import { fullJitter } from '../resilience/backoff.ts';
 import type { Partition } from './partition.ts';
 import { takeBack } from './push.ts';
@@ -31,7 +32,7 @@ export class Rejoin {
     this.#underWay = true;
     this.#run()
       .catch((error: unknown) => {
-        this.#room.log.error({ error: (error as Error).message }, 'could not go on as another run');
+        this.#room.log.error(faultFields(error), 'could not go on as another run');
       })
       .then(() => {
         this.#underWay = false;

@@ -6,7 +6,7 @@ import type { Changes } from './changes.ts';
 import type { Contacts } from './contacts.ts';
 import type { LedgerClock } from './ledger-clock.ts';
 import type { Answered, LedgerGate } from './ledger-gate.ts';
-import type { Log } from './log.ts';
+import type { Log } from '../log/log.ts';
 import type { Heard } from './merging.ts';
 import type { Membership } from './membership.ts';
 import type { Partition } from './partition.ts';

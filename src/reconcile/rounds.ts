@@ -3,6 +3,7 @@
  * each. It decides nothing about what is exchanged.
  */
 import { LedgerError } from '../ledger/ledger.ts';
+import { faultFields } from '../log/exception-fields.ts';
 import { fullJitter } from '../resilience/backoff.ts';
 import { beat, isIdle } from './beat.ts';
 import { DueQueue } from './due-queue.ts';
@@ -184,7 +185,7 @@ export class Rounds {
         this.#leaveIdle(partition);
       });
     } catch (error) {
-      this.#room.log.error({ error: (error as Error).message }, 'reconciliation failed');
+      this.#room.log.error(faultFields(error), 'reconciliation failed');
     }
   }
 
@@ -233,7 +234,7 @@ export class Rounds {
       return;
     }
     if (!(error instanceof LedgerError)) {
-      log.error({ ...partition.name, error: (error as Error).message }, 'a duty broke off');
+      log.error({ ...partition.name, ...faultFields(error) }, 'a duty broke off');
     }
     tally.lastOutcome = 'failed';
     tally.lastAt = now;

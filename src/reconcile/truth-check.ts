@@ -108,7 +108,10 @@ async function putRight(
     tally.repairs.pulled += done.pulled;
     tally.repairs.ended += done.ended;
     room.replica.tellRepaired(partition.name.namespace, partition.name.partition, done);
-    room.log.warn({ ...partition.name, ...done }, 'the ledger differed, and is being put right');
+    const { pushed, pulled, ended } = done;
+    room.log.warn(
+      { ...partition.name, pushed, pulled, ended }, 'the ledger differed, and is being put right',
+    );
   }
   // Copies that the ledger lacks have been left for now; that there are some, only its root tells.
   const copiesDiffer = partition.mirrors && (reply.history === 'current' || partition.lostData);

@@ -3,7 +3,7 @@
  * the environment names somewhere to send to.
  */
 import type { Tracing } from '../tracing/tracing.ts';
-import type { Log } from './log.ts';
+import type { RootLog } from '../log/root-log.ts';
 import type { MetricSource } from './otel/metric-source.ts';
 import type { TelemetrySettings } from './settings.ts';
 
@@ -33,7 +33,7 @@ export interface Telemetry {
 export type OpenTelemetry = (parts: TelemetryParts) => Promise<Telemetry>;
 
 /** Opens what `settings` say is on; until then nothing of the SDK is loaded. */
-export function telemetryOpener(settings: TelemetrySettings, log: Log): OpenTelemetry {
+export function telemetryOpener(settings: TelemetrySettings, log: RootLog): OpenTelemetry {
   return async (parts) => {
     const { startSdk } = await import('./otel/sdk.ts');
     return startSdk(parts, settings, log);

@@ -390,7 +390,7 @@ describe('a stream that lost what it had acknowledged', () => {
     expect([...bus.streams.endings.ids()].sort()).toEqual([...endings.ids()].sort());
     expect(bus.streams.endings.ids()).toHaveLength(66);
     expect(logged.map(({ fields }) => fields)).toEqual([
-      { stream: 'endings', why: 'it gave out place 53 after 58', events: 66 },
+      { stream: 'endings', detail: 'it gave out place 53 after 58', events: 66 },
     ]);
   });
 

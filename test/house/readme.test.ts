@@ -122,7 +122,9 @@ describe('the session of the README', () => {
     expect(session.length).toBeGreaterThan(12);
     for (const { command, expected } of session) {
       const output = await run(command);
-      const shown = output.replaceAll(url, PRINTED_URL);
+      // A busy machine makes the loop late, and replies say so.
+      const unpressed = output.replaceAll(/^Leasehold-Pressure: level=elevated; source=loop.*\n/gm, '');
+      const shown = unpressed.replaceAll(url, PRINTED_URL);
       if (!isAsPrinted(shown, expected)) {
         expect.fail(`$ ${command}\nprinted:\n${shown}\nthe README says:\n${expected.join('\n')}`);
       }

@@ -139,7 +139,7 @@ describe('joining', () => {
     expect(a.reconciliation.reasons()).toEqual(['ledger-misconfigured']);
     const errors = a.logged.filter(({ level }) => level === 'error');
     expect(errors).toHaveLength(1);
-    expect(errors[0]!.fields).toMatchObject({ obstacle });
+    expect(errors[0]!.fields).toMatchObject({ 'error.type': obstacle });
     await world.pass(31_000);
     expect(a.reconciliation.reasons()).toEqual([]);
   });

@@ -193,8 +193,8 @@ export class Link {
   #complain(server: string, detail: string): void {
     const complaint = `${server}: ${detail}`;
     // The same trouble every few seconds is told once.
-    const say = complaint === this.lastError ? this.#log.debug : this.#log.warn;
-    say.call(this.#log, { server }, `NATS: ${complaint}`);
+    const level = complaint === this.lastError ? 'debug' : 'warn';
+    this.#log[level]({ server, detail }, 'no connection to NATS');
     this.lastError = complaint;
   }
 

@@ -1,4 +1,5 @@
 /** What the adapter must be told. It parses no URLs; they are the configuration's. */
+import type { Log } from '../../log/log.ts';
 
 /** Bounds of a stream, as it is created. */
 export interface StreamLimits {
@@ -51,11 +52,5 @@ export interface NatsBusOptions extends NatsIdentity {
   readonly connectMs: number;
 }
 
-type Entry = (fields: Readonly<Record<string, unknown>>, message: string) => void;
-
-/** What the adapter needs of a log: an event with its fields, and a sentence. */
-export interface BusLog {
-  readonly debug: Entry;
-  readonly info: Entry;
-  readonly warn: Entry;
-}
+/** What the adapter needs of a log. */
+export type BusLog = Pick<Log, 'debug' | 'info' | 'warn'>;

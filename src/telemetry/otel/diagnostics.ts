@@ -4,7 +4,7 @@
  * export.
  */
 import { type DiagLogger, DiagLogLevel } from '@opentelemetry/api';
-import type { Log } from '../log.ts';
+import type { Log } from '../../log/log.ts';
 
 /** One line of a kind in this time; the next one says how many there were. */
 const REPEAT_MS = 60_000;

@@ -7,13 +7,15 @@
  * (`OTEL_BSP_MAX_QUEUE_SIZE`), and what does not fit is dropped, which the SDK says in the log.
  */
 import { randomBytes } from 'node:crypto';
-import { diag, SamplingDecision, trace } from '@opentelemetry/api';
+import { diag, logs, SamplingDecision, trace } from '@opentelemetry/api';
 import { NodeSDK, type NodeSDKConfiguration } from '@opentelemetry/sdk-node';
-import type { Log } from '../log.ts';
+import type { Log } from '../../log/log.ts';
+import type { RootLog } from '../../log/root-log.ts';
 import { Sampler } from '../sampling.ts';
 import type { TelemetrySettings } from '../settings.ts';
 import type { Telemetry, TelemetryParts } from '../telemetry.ts';
 import { Diagnostics, diagnosticsLevel } from './diagnostics.ts';
+import { otelLines } from './log-lines.ts';
 import { addMetricSource } from './metric-source.ts';
 import { OtelTracing } from './otel-tracing.ts';
 import { resourceAttributes } from './resource.ts';
@@ -26,7 +28,7 @@ const SPAN_ID_BYTES = 8;
 export function startSdk(
   { identity, metrics }: TelemetryParts,
   settings: TelemetrySettings,
-  log: Log,
+  log: RootLog,
 ): Telemetry {
   const { attributes, warnings } = resourceAttributes(process.env, identity);
   for (const warning of [...settings.warnings, ...warnings]) log.warn({}, warning);
@@ -42,10 +44,11 @@ export function startSdk(
     log.warn({}, 'metrics are not exported: this release of the SDK has no place for them');
   }
   sdk.start();
+  const tracing = sampler && new OtelTracing(trace.getTracer(SCOPE, identity.version), sampler);
+  if (tracing !== undefined) log.attach({ active: () => tracing.active?.trace });
+  if (settings.logs) log.attach({ write: otelLines(logs.getLogger(SCOPE, identity.version)) });
   return {
-    ...(sampler === undefined
-      ? {}
-      : { tracing: new OtelTracing(trace.getTracer(SCOPE, identity.version), sampler) }),
+    ...(tracing === undefined ? {} : { tracing }),
     close: (budgetMs) => within(budgetMs, sdk.shutdown()),
   };
 }

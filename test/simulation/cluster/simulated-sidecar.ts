@@ -10,7 +10,7 @@ import type { HttpHandler } from '../../../src/http/server.ts';
 import type { Ledger } from '../../../src/ledger/ledger.ts';
 import type { Scheduler } from '../../../src/resilience/scheduler.ts';
 import { type Sidecar, startSidecar } from '../../../src/sidecar.ts';
-import type { Log } from '../../../src/telemetry/log.ts';
+import type { Log } from '../../../src/log/log.ts';
 import { PRIORITY } from '../kernel/kernel.ts';
 import type { SimulatedMachine } from '../machine/simulated-machine.ts';
 import type { SimulatedProcess } from '../machine/simulated-process.ts';
