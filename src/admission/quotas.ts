@@ -141,6 +141,7 @@ function usesOf(command: Command): Use[] {
     case 'batch': {
       const uses = new Map<string, Use>();
       for (const operation of command.operations) {
+        if (operation.op === 'refused') continue;
         for (const use of usesOf(operation)) {
           const same = uses.get(use.namespace);
           if (same === undefined) uses.set(use.namespace, use);

@@ -47,10 +47,13 @@ function perform(state: State, operation: BatchOperation): BatchResult {
       return renew(state, operation);
     case 'increment':
       return increment(state, operation);
+    case 'refused':
+      return operation.refusal;
   }
 }
 
 function settleTargets(state: State, operation: BatchOperation): void {
+  if (operation.op === 'refused') return;
   const leaseId = operation.op === 'renew' ? operation.id : 'lease' in operation ? operation.lease : undefined;
   if (leaseId !== undefined) {
     const lease = state.leases.find(leaseId);

@@ -5,6 +5,7 @@
  * Instants (`…At`, `deadline`) are milliseconds on the process timeline (see `engine/clock.ts`):
  * fractional, monotonic, close to the wall clock but never stepped. Durations end in `Ms`.
  */
+import type { Bearer } from './bearer.ts';
 import type { Refusal } from './refusal.ts';
 
 export type EndReason =
@@ -17,8 +18,13 @@ export type EndReason =
 
 /* ---- leases ---------------------------------------------------------------------------- */
 
+/** Who asks, where there are tokens. */
+export interface Asked {
+  readonly bearer?: Bearer;
+}
+
 /** The trace of the request that asks (trace.ts): what it grants and ends remembers it. */
-interface Traced {
+interface Traced extends Asked {
   readonly trace?: Uint8Array;
 }
 
@@ -53,11 +59,11 @@ export interface ReleaseCommand extends Traced {
   readonly reason?: 'released' | 'revoked';
   readonly cause?: string;
 }
-export interface GetLeaseCommand {
+export interface GetLeaseCommand extends Asked {
   readonly op: 'get-lease';
   readonly id: string;
 }
-export interface ListLeasesCommand {
+export interface ListLeasesCommand extends Asked {
   readonly op: 'list-leases';
   readonly namespace?: string;
   readonly holder?: string;
@@ -157,7 +163,7 @@ export interface IncrementCommand extends Traced {
   readonly lease?: string;
   readonly ttlMs?: number;
 }
-export interface ListEntriesCommand {
+export interface ListEntriesCommand extends Asked {
   readonly op: 'list-entries';
   readonly namespace: string;
   readonly prefix: string;
@@ -221,12 +227,18 @@ export interface EntryPage {
 
 /* ---- batch ----------------------------------------------------------------------------- */
 
-export type BatchOperation =
+/** What the edge has refused: it stands in its place among the others and changes nothing. */
+export interface RefusedOperation {
+  readonly op: 'refused';
+  readonly refusal: Refusal;
+}
+export type AskedOperation =
   | PutCommand
   | GetCommand
   | DeleteCommand
   | RenewCommand
   | IncrementCommand;
+export type BatchOperation = AskedOperation | RefusedOperation;
 
 export interface BatchCommand extends Traced {
   readonly op: 'batch';

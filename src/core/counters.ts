@@ -60,6 +60,7 @@ function addToText(
     contentType: row === 0 ? COUNTER_CONTENT_TYPE : state.entries.contentType(row),
     lease: command.lease,
     ttlMs: command.ttlMs,
+    bearer: command.bearer,
     context: undefined,
     coverage: { covered: rows, beside: [] },
     stale: false,
@@ -78,7 +79,7 @@ function addPart(
   const mine = rows.filter((row) => entries.dotActor[row] === actors.self);
   let part = mine[0] ?? 0;
   if (command.lease !== undefined) {
-    const lease = liveLease(state, command.lease, 'increment under');
+    const lease = liveLease(state, command.lease, 'increment under', command.bearer);
     if (typeof lease !== 'number') return lease;
     part = mine.find((row) => entries.lease[row] === lease) ?? 0;
   }
@@ -93,6 +94,7 @@ function addPart(
     contentType: COUNTER_CONTENT_TYPE,
     lease: command.lease,
     ttlMs: command.ttlMs,
+    bearer: command.bearer,
     context: undefined,
     coverage: { covered, beside: rows.filter((row) => row !== part) },
     stale: false,

@@ -100,6 +100,7 @@ export function put(state: State, command: PutCommand): PutReply | Refusal {
     contentType: command.contentType,
     lease: command.lease,
     ttlMs: command.ttlMs,
+    bearer: command.bearer,
   });
   if (isRefusal(written)) return written;
 

@@ -1,6 +1,7 @@
 /**
  * What one may do with leases: grant, renew, transfer, release, look.
  */
+import { type Bearer, forbiddenLease, labelsOf, mayHold, shownLabels } from './bearer.ts';
 import type {
   Done, GetLeaseCommand, GrantCommand, GrantReply, LeaseReply, LeaseView, ReleaseCommand,
   RenewCommand, RenewManyCommand, RenewManyReply, RenewReply, TransferCommand,
@@ -57,7 +58,7 @@ export function leaseView(state: State, lease: number, id = state.leases.id(leas
     expiresAt: deadline,
     renewals: leases.renewals[lease]!,
     entries: live ? leases.entryCount[lease]! : 0,
-    labels: leases.labels(lease),
+    labels: shownLabels(leases.labels(lease)),
     implicit: leases.isImplicit(lease),
   };
   if (live) return view;
@@ -72,11 +73,17 @@ export function leaseView(state: State, lease: number, id = state.leases.id(leas
 }
 
 /** The row of a live lease, or why there is none; an ending that is due is recorded first. */
-export function liveLease(state: State, id: string, action: string): number | Refusal {
+export function liveLease(
+  state: State,
+  id: string,
+  action: string,
+  bearer?: Bearer,
+): number | Refusal {
   const lease = state.leases.find(id);
   if (lease === 0) {
     return refuse('lease-not-found', `Cannot ${action} lease "${id}": it is not known here`);
   }
+  if (!mayHold(state, lease, bearer)) return forbiddenLease(id, action);
   if (settleLease(state, lease)) return lease;
   return leaseEnded(state, lease, action);
 }
@@ -163,7 +170,7 @@ export function grant(state: State, command: GrantCommand): GrantReply | Refusal
     explicit: {
       id,
       holder: command.holder,
-      labels: command.labels ?? {},
+      labels: labelsOf(command.labels, command.bearer),
       lifetimeEnd: state.now + lifetimeMs,
       earlier,
     },
@@ -178,6 +185,7 @@ export function grant(state: State, command: GrantCommand): GrantReply | Refusal
 /** The same id again: an idempotent grant for its holder, a conflict for anybody else. */
 function heldLease(state: State, lease: number, command: GrantCommand): GrantReply | Refusal {
   const view = leaseView(state, lease);
+  if (!mayHold(state, lease, command.bearer)) return forbiddenLease(view.id, 'grant');
   if (view.holder !== command.holder || view.implicit) {
     return refuse('lease-held', `Cannot grant lease "${view.id}": another holder has it`, {
       remainingMs: view.remainingMs,
@@ -194,7 +202,7 @@ function heldLease(state: State, lease: number, command: GrantCommand): GrantRep
 
 export function renew(state: State, command: RenewCommand): RenewReply | Refusal {
   const { leases } = state;
-  const lease = liveLease(state, command.id, 'renew');
+  const lease = liveLease(state, command.id, 'renew', command.bearer);
   if (typeof lease !== 'number') return lease;
   const namespace = state.namespaceOfLease(lease);
   if (command.ttlMs !== undefined) {
@@ -270,11 +278,13 @@ function noteEntriesChanged(state: State, lease: number): void {
 }
 
 export function renewMany(state: State, command: RenewManyCommand): RenewManyReply {
-  return { results: command.ids.map((id) => ({ id, reply: renew(state, { op: 'renew', id }) })) };
+  const { ids, bearer } = command;
+  const asked = bearer === undefined ? {} : { bearer };
+  return { results: ids.map((id) => ({ id, reply: renew(state, { op: 'renew', id, ...asked }) })) };
 }
 
 export function transfer(state: State, command: TransferCommand): LeaseReply | Refusal {
-  const lease = liveLease(state, command.id, 'transfer');
+  const lease = liveLease(state, command.id, 'transfer', command.bearer);
   if (typeof lease !== 'number') return lease;
   if (state.leases.isImplicit(lease)) {
     return refuse(
@@ -303,6 +313,7 @@ export function release(state: State, command: ReleaseCommand): Done | Refusal {
       'lease-not-found', `Cannot release lease "${command.id}": it is not known here`,
     );
   }
+  if (!mayHold(state, lease, command.bearer)) return forbiddenLease(command.id, 'release');
   if (settleLease(state, lease)) {
     endLease(state, lease, command.reason ?? 'released', command.cause);
   }
@@ -314,6 +325,7 @@ export function getLease(state: State, command: GetLeaseCommand): LeaseReply | R
   if (lease === 0) {
     return refuse('lease-not-found', `Cannot find lease "${command.id}": it is not known here`);
   }
+  if (!mayHold(state, lease, command.bearer)) return forbiddenLease(command.id, 'find');
   if (state.leases.state[lease] === LIVE) settleLease(state, lease);
   return { lease: leaseView(state, lease) };
 }

@@ -2,6 +2,7 @@
  * Pages: entries in byte order of their keys, leases in order of their ids. A page continues after
  * the last name it gave, so a key that lives throughout a listing is in it exactly once.
  */
+import { mayHold } from './bearer.ts';
 import type {
   EntryPage, EntryView, LeasePage, LeaseView, ListEntriesCommand, ListLeasesCommand,
 } from './command.ts';
@@ -151,7 +152,8 @@ function isListed(state: State, lease: number, command: ListLeasesCommand): bool
   if (!live && leases.state[lease] === LIVE) return false;
   const namespace = state.namespaceOfLease(lease).contract.name;
   if (command.namespace !== undefined && command.namespace !== namespace) return false;
-  return command.holder === undefined || command.holder === leases.holder(lease);
+  if (command.holder !== undefined && command.holder !== leases.holder(lease)) return false;
+  return mayHold(state, lease, command.bearer);
 }
 
 /**

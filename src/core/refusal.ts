@@ -7,6 +7,7 @@ export type RefusalCode =
   | 'invalid-request'
   | 'invalid-cursor'
   | 'ttl-out-of-range'
+  | 'forbidden'
   | 'namespace-not-found'
   | 'lease-not-found'
   | 'entry-not-found'

@@ -4,6 +4,7 @@
  * the contract is `targetLease`; the version rules are those of dotted version vectors
  * (PROTOCOL §2.4): a write replaces exactly what its writer had seen.
  */
+import type { Bearer } from './bearer.ts';
 import { capacityRefusal, type Demand, makeRoom } from './capacity.ts';
 import { type Context, contextOfDot, contextText, covers, dotText } from './dot.ts';
 import { endEntry, tellSuperseded } from './endings.ts';
@@ -30,6 +31,7 @@ export interface ValueWrite {
   readonly contentType: string;
   readonly lease: string | undefined;
   readonly ttlMs: number | undefined;
+  readonly bearer: Bearer | undefined;
   /** What the writer had seen, where it said so. */
   readonly context: Context | undefined;
   /** Live rows of the key, newest first; the probe holds the key and its endings are settled. */
@@ -179,7 +181,7 @@ function targetLease(state: State, write: ValueWrite): Target | Refusal {
     );
   }
   if (write.lease !== undefined) {
-    const lease = liveLease(state, write.lease, 'write under');
+    const lease = liveLease(state, write.lease, 'write under', write.bearer);
     if (typeof lease !== 'number') return lease;
     const owner = state.namespaceOfLease(lease);
     if (owner.number !== namespace.number || owner.contract.name !== namespace.contract.name) {

@@ -411,6 +411,7 @@ export class Engine implements Service {
   #levelOfBatch(command: BatchCommand): Durability {
     let strictest: Durability = 'memory';
     for (const operation of command.operations) {
+      if (operation.op === 'refused') continue;
       const level = this.#levelOf(operation);
       if (level === 'fsync') return level;
       if (level === 'journal') strictest = level;
@@ -560,7 +561,7 @@ function needsRoom(command: Command): boolean {
     case 'transfer':
       return true;
     case 'batch':
-      return command.operations.some(needsRoom);
+      return command.operations.some((each) => each.op !== 'refused' && needsRoom(each));
     default:
       return false;
   }

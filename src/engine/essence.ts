@@ -3,7 +3,7 @@
  * versions and outcomes, never values and never what remains.
  */
 import type {
-  BatchCommand, BatchOperation, BatchResult, Command, RenewReply, ReplyOf,
+  Asked, BatchCommand, BatchOperation, BatchResult, Command, RenewReply, ReplyOf,
 } from '../core/command.ts';
 import type { Core } from '../core/core.ts';
 import { isRefusal, type Refusal } from '../core/refusal.ts';
@@ -85,6 +85,7 @@ export function essenceOf(command: Command, reply: object): Essence | undefined 
 }
 
 function batchEssence(operation: BatchOperation, result: BatchResult): Essence {
+  if (operation.op === 'refused') return { refused: operation.refusal };
   return essenceOf(operation, result) ?? { op: 'get' };
 }
 
@@ -99,15 +100,17 @@ export function replay(
   now: number,
 ): ReplyOf[Command['op']] | Refusal {
   if ('refused' in essence) return essence.refused;
+  const { bearer } = command;
+  const asked = bearer === undefined ? {} : { bearer };
   switch (essence.op) {
     case 'grant':
     case 'renew':
     case 'transfer': {
-      const view = core.step({ op: 'get-lease', id: essence.lease }, now);
+      const view = core.step({ op: 'get-lease', id: essence.lease, ...asked }, now);
       if (isRefusal(view)) return view;
       if (view.lease.state === 'ended') {
         // Answered by the refusal that a renewal of it gets.
-        return core.step({ op: 'renew', id: essence.lease }, now);
+        return core.step({ op: 'renew', id: essence.lease, ...asked }, now);
       }
       if (essence.op === 'grant') return { lease: view.lease, created: essence.created };
       if (essence.op === 'renew') return { lease: view.lease, capped: essence.capped };
@@ -120,28 +123,31 @@ export function replay(
     case 'put':
       return {
         created: essence.created, etag: essence.etag,
-        lease: essence.lease, remainingMs: remainingMs(core, essence.lease, now),
+        lease: essence.lease, remainingMs: remainingMs(core, essence.lease, now, asked),
         ...(essence.context === undefined ? {} : { context: essence.context }),
       };
     case 'increment':
       return {
         created: essence.created, etag: essence.etag, value: essence.value,
-        lease: essence.lease, remainingMs: remainingMs(core, essence.lease, now),
+        lease: essence.lease, remainingMs: remainingMs(core, essence.lease, now, asked),
       };
     case 'renew-many':
       return {
         results: essence.results.map(([id, each]) => ({
           id,
-          reply: replay(core, { op: 'renew', id }, each, now) as RenewReply | Refusal,
+          reply: replay(core, { op: 'renew', id, ...asked }, each, now) as RenewReply | Refusal,
         })),
       };
     case 'batch': {
       const { operations } = command as BatchCommand;
       return {
         applied: essence.applied,
-        results: essence.results.map(
-          (each, index) => replay(core, operations[index]!, each, now) as BatchResult,
-        ),
+        results: essence.results.map((each, index) => {
+          const operation = operations[index]!;
+          // What the token allows now counts, not what it allowed then.
+          if (operation.op === 'refused') return operation.refusal;
+          return replay(core, operation, each, now) as BatchResult;
+        }),
       };
     }
     case 'get':
@@ -149,7 +155,7 @@ export function replay(
   }
 }
 
-function remainingMs(core: Core, lease: string, now: number): number {
-  const view = core.step({ op: 'get-lease', id: lease }, now);
+function remainingMs(core: Core, lease: string, now: number, asked: Asked): number {
+  const view = core.step({ op: 'get-lease', id: lease, ...asked }, now);
   return isRefusal(view) ? 0 : view.lease.remainingMs;
 }

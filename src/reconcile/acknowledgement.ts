@@ -132,7 +132,7 @@ function withHeld(command: Command, outcome: Outcome, held: ReadonlySet<string>)
   const reply = outcome as BatchReply;
   const results = reply.results.map((result, index): BatchResult => {
     const operation = command.operations[index]!;
-    if (isRefusal(result) || operation.op === 'renew' || operation.op === 'get') return result;
+    if (isRefusal(result) || !('namespace' in operation) || operation.op === 'get') return result;
     return held.has(nameOf(operation)) ? heldBy(operation) : result;
   });
   return { applied: results.filter((result) => !isRefusal(result)).length, results };
@@ -156,7 +156,7 @@ export function durableKeys(room: Room, command: Command): readonly KeyName[] {
     case 'batch': {
       const names = new Map<string, KeyName>();
       for (const operation of command.operations) {
-        if (operation.op === 'renew' || operation.op === 'get') continue;
+        if (!('namespace' in operation) || operation.op === 'get') continue;
         if (isDurable(room, operation.namespace)) names.set(nameOf(operation), operation);
       }
       return [...names.values()];

@@ -5,6 +5,7 @@
  */
 import { CborReader, CborWriter } from '../core/cbor.ts';
 import type { HandedOver } from '../core/adoption.ts';
+import { forbiddenLease, isOwn } from '../core/bearer.ts';
 import type { GrantCommand, GrantReply } from '../core/command.ts';
 import type { NamespaceContract } from '../core/contract.ts';
 import { type Refusal, refuse } from '../core/refusal.ts';
@@ -116,6 +117,10 @@ export async function takeUp(
     trace: traceOfLabel(sibling.label),
   };
   if (lease.deadline <= room.scheduler.now()) return undefined;
+  // Its namespace is the one asked for, which the edge has judged.
+  if (command.bearer !== undefined && !isOwn(lease.labels, command.bearer)) {
+    return forbiddenLease(command.id, 'grant');
+  }
   if (lease.holder !== command.holder) {
     return refuse('lease-held', `Cannot grant lease "${command.id}": another holder has it`, {
       remainingMs: Math.floor(lease.deadline - room.scheduler.now()),

@@ -192,7 +192,7 @@ export class ReconciledService implements Service {
       case 'batch': {
         const names = new Map<string, KeyName>();
         for (const operation of command.operations) {
-          if (operation.op === 'renew' || !this.#isWanted(operation)) continue;
+          if (!('namespace' in operation) || !this.#isWanted(operation)) continue;
           names.set(`${operation.namespace} ${operation.key}`, operation);
           if (names.size === BATCH_KEYS_MAX) break;
         }

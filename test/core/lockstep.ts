@@ -275,6 +275,7 @@ export class Lockstep {
     const results = actual as readonly object[];
     expect(results).toHaveLength(command.operations.length);
     command.operations.forEach((operation, index) => {
+      if (operation.op === 'refused') return;
       this.#checkReply(
         operation, (predicted as Prediction[])[index] as Prediction, results[index] as object,
       );

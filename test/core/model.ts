@@ -915,8 +915,10 @@ export class Model {
 
   #batch(command: BatchCommand, observed: Observed): Prediction {
     const answers = observed.results ?? observed.members?.results ?? [];
-    const perform = (operation: BatchOperation, index: number): Prediction =>
-      this.perform(operation, answers[index] ?? {});
+    const perform = (operation: BatchOperation, index: number): Prediction => {
+      if (operation.op === 'refused') throw new Error('No edge has refused anything here');
+      return this.perform(operation, answers[index] ?? {});
+    };
     if (!command.atomic) {
       const results = command.operations.map(perform);
       return { reply: { applied: results.filter((each) => 'reply' in each).length, results } };

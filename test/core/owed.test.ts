@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { BatchOperation, Command } from '../../src/core/command.ts';
+import type { AskedOperation, Command } from '../../src/core/command.ts';
 import type { NamespaceContract } from '../../src/core/contract.ts';
 import { Core } from '../../src/core/core.ts';
 import { decodeFact } from '../../src/core/fact-reader.ts';
@@ -78,7 +78,7 @@ describe('an ending that the bus has not acknowledged', () => {
     const core = publishing({ capacity });
     core.step(put('a'), START_MS);
     core.facts.reset();
-    const operations: BatchOperation[] = [
+    const operations: AskedOperation[] = [
       { op: 'delete', namespace: 'default', key: 'a' },
       { ...put('b'), ifMatch: ['nothing'] },
     ];
@@ -214,7 +214,7 @@ const KEYS = ['a', 'b', 'c', 'a-much-longer-key-than-the-others-are'];
 const LEASES = ['l1', 'l2', 'lease-of-a-longer-name'];
 const LIMIT = { leases: 4, entries: 5, bytes: 1 << 16, eviction: 'refuse' } as const;
 
-const operation: fc.Arbitrary<BatchOperation> = fc.oneof(
+const operation: fc.Arbitrary<AskedOperation> = fc.oneof(
   fc.record({
     key: fc.constantFrom(...KEYS),
     contentType: fc.constantFrom('text/plain', 'application/octet-stream', 'x/y'),

@@ -1,5 +1,6 @@
 /** A sidecar leaves in order, and another one goes on with its leases (PROTOCOL §11, step 13). */
 import { describe, expect, it } from 'vitest';
+import type { Bearer } from '../../src/core/bearer.ts';
 import { isRefusal } from '../../src/core/refusal.ts';
 import { contractOf } from '../core/fixtures.ts';
 import { settled } from './simulated-time.ts';
@@ -10,19 +11,24 @@ const HANDOVER = contractOf('default', {
   ttl: { defaultMs: 20_000, minMs: 100, maxMs: 60_000, maxLifetimeMs: 600_000 },
 });
 
-async function worldOfTwo(adoption: 'off' | 'shadow' | 'on' = 'on') {
+async function worldOfTwo(adoption: 'off' | 'shadow' | 'on' = 'on', bearer?: Bearer) {
   const world = new World();
   const [leaving, staying] = ['a', 'b'].map((name) => world.add(name, { contracts: [HANDOVER] })) as [
     Sidecar, Sidecar,
   ];
   staying.flags = { ...staying.flags, adoption };
   await world.pass(100);
-  leaving.ask({ op: 'grant', namespace: 'default', holder: 'worker', id: 'job', labels: { zone: 'x' } });
+  const labels = { zone: 'x' };
+  leaving.ask({ op: 'grant', namespace: 'default', holder: 'worker', id: 'job', labels, ...by(bearer) });
   await settled();
   for (const key of ['one', 'two', 'three']) leaving.put(key, `of ${key}`, { lease: 'job' });
   leaving.put('alone', 'implicit');
   await world.pass(500);
   return { world, leaving, staying };
+}
+
+function by(bearer: Bearer | undefined): { readonly bearer?: Bearer } {
+  return bearer === undefined ? {} : { bearer };
 }
 
 async function leave(world: World, sidecar: Sidecar): Promise<void> {
@@ -35,8 +41,8 @@ async function leave(world: World, sidecar: Sidecar): Promise<void> {
   await sidecar.kill();
 }
 
-async function ask(sidecar: Sidecar, holder: string) {
-  const asked = sidecar.ask({ op: 'grant', namespace: 'default', holder, id: 'job' });
+async function ask(sidecar: Sidecar, holder: string, bearer?: Bearer) {
+  const asked = sidecar.ask({ op: 'grant', namespace: 'default', holder, id: 'job', ...by(bearer) });
   await settled();
   return asked.outcome;
 }
@@ -72,6 +78,17 @@ describe('a lease that was handed over', () => {
     await leave(world, leaving);
     expect(await ask(staying, 'somebody else')).toMatchObject({ refused: 'lease-held' });
     expect(await ask(staying, 'worker')).toMatchObject({ adopted: true });
+  });
+
+  it('is its subject’s alone at the next sidecar too', async () => {
+    const [web, jobs] = ['web', 'jobs'].map((subject) => ({ subject, namespaces: undefined }));
+    const { world, leaving, staying } = await worldOfTwo('on', web);
+    await leave(world, leaving);
+    expect(await ask(staying, 'worker', jobs)).toMatchObject({ refused: 'forbidden' });
+    expect(await ask(staying, 'worker', web)).toMatchObject({
+      adopted: true, lease: { labels: { zone: 'x' } },
+    });
+    expect(staying.step({ op: 'renew', id: 'job', ...by(jobs) })).toMatchObject({ refused: 'forbidden' });
   });
 
   it('is taken up by one of two that ask at once', async () => {

@@ -60,13 +60,13 @@ export const LEASE_FAULTS: readonly PlantedFault[] = [
     edits: [
       {
         file: 'src/core/leases.ts',
-        find: `  const lease = liveLease(state, command.id, 'renew');
+        find: `  const lease = liveLease(state, command.id, 'renew', command.bearer);
   if (typeof lease !== 'number') return lease;`,
-        replace: `  let lease = liveLease(state, command.id, 'renew');
+        replace: `  let lease = liveLease(state, command.id, 'renew', command.bearer);
   if (typeof lease !== 'number' && lease.refused === 'lease-ended') {
     const ended = leaseView(state, leases.find(command.id));
     if (!ended.implicit) grant(state, { ...ended, op: 'grant' });
-    lease = liveLease(state, command.id, 'renew');
+    lease = liveLease(state, command.id, 'renew', command.bearer);
   }
   if (typeof lease !== 'number') return lease;`,
       },

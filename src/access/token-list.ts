@@ -1,0 +1,148 @@
+/**
+ * The file of tokens: YAML, so JSON too. Judged whole, with every complaint at once and its place;
+ * what was written is never repeated, since it may be a token.
+ *
+ *     tokens:
+ *       - subject: web                    # who: callers of one subject share their leases
+ *         sha256: "<64 hex of the token>" # or token: "<its text>"
+ *         namespaces: [sessions]          # or ["*"]
+ *         verbs: [read, write, watch]     # or ["*"]
+ *         expiresAt: 2027-01-01T00:00:00Z # optional
+ */
+import { createHash } from 'node:crypto';
+import { parseDocument } from 'yaml';
+import * as z from 'zod';
+import { NAMESPACE_NAME } from '../core/namespaces.ts';
+import { TOKEN_LENGTH_MAX, TOKEN_LENGTH_MIN, TOKEN_TEXT, type Token } from './token.ts';
+import { type Verb, VERBS } from './verbs.ts';
+
+/** Several for each of a few hundred callers; each request with an unknown one costs two hashes. */
+export const TOKENS_MAX = 1_000;
+export const TOKENS_FILE_BYTES_MAX = 1024 ** 2;
+const NAMESPACES_MAX = 1_024;
+const COMPLAINTS_MAX = 32;
+
+export interface TokenComplaint {
+  /** As in `tokens[2].verbs`; empty for the file as a whole. */
+  readonly path: string;
+  /** Reads on after the path, as in "must be …". */
+  readonly message: string;
+}
+
+const everything = z.tuple([z.literal('*')]);
+const instant = 'must be an instant as in 2027-01-01T00:00:00Z';
+
+const tokenSchema = z.strictObject({
+  subject: z
+    .string()
+    .regex(/^[A-Za-z0-9][A-Za-z0-9._@/-]{0,127}$/, 'must be a name of 1 to 128 characters from A-Z, a-z, 0-9 and . _ @ / -'),
+  sha256: z
+    .string('must be text: write it in quotes')
+    .regex(/^[0-9a-fA-F]{64}$/, 'must be the 64 hexadecimal digits of a SHA-256')
+    .exactOptional(),
+  token: z
+    .string('must be text: write it in quotes')
+    .min(TOKEN_LENGTH_MIN, `must have at least ${TOKEN_LENGTH_MIN} characters`)
+    .max(TOKEN_LENGTH_MAX, `must have at most ${TOKEN_LENGTH_MAX} characters`)
+    .regex(TOKEN_TEXT, 'must be of A-Z, a-z, 0-9 and . _ ~ + / - with = only at its end')
+    .exactOptional(),
+  namespaces: z.union(
+    [everything, z.array(z.string().regex(NAMESPACE_NAME)).min(1).max(NAMESPACES_MAX)],
+    `must be a list of 1 to ${NAMESPACES_MAX} names of namespaces, or ["*"]`,
+  ),
+  verbs: z.union(
+    [everything, z.array(z.enum(VERBS)).min(1)],
+    `must be a list from ${VERBS.join(', ')}, or ["*"]`,
+  ),
+  expiresAt: z.iso.datetime({ offset: true, error: instant }).exactOptional(),
+});
+
+const fileSchema = z.strictObject({
+  tokens: z.array(tokenSchema, 'must be a list of tokens').max(TOKENS_MAX, `must be at most ${TOKENS_MAX}`),
+});
+
+type Written = z.output<typeof tokenSchema>;
+
+/** The tokens of a file, or everything that is wrong with it. */
+export function parseTokens(
+  text: string,
+): { readonly tokens: readonly Token[] } | { readonly complaints: readonly TokenComplaint[] } {
+  const document = parseDocument(text, { prettyErrors: true, schema: 'core' });
+  const problems = [...document.errors, ...document.warnings];
+  if (problems.length > 0) {
+    // Only the place: the line itself may hold a token.
+    const complaints = problems.slice(0, COMPLAINTS_MAX).map(({ code, linePos }) => {
+      const place = linePos === undefined ? '' : ` (line ${linePos[0].line}, column ${linePos[0].col})`;
+      return { path: '', message: `must be well-formed YAML: ${code}${place}` };
+    });
+    return { complaints };
+  }
+  let raw: unknown;
+  try {
+    raw = document.toJS({ maxAliasCount: 0 });
+  } catch {
+    return { complaints: [{ path: '', message: 'must have no aliases' }] };
+  }
+  const parsed = fileSchema.safeParse(raw);
+  if (!parsed.success) {
+    const { issues } = parsed.error;
+    return { complaints: issues.slice(0, COMPLAINTS_MAX).map(complaintOf) };
+  }
+  const written = parsed.data.tokens;
+  const complaints = contradictions(written);
+  return complaints.length > 0 ? { complaints } : { tokens: written.map(tokenOf) };
+}
+
+function complaintOf(issue: z.core.$ZodIssue): TokenComplaint {
+  const path = pathText(issue.path);
+  if (issue.code === 'unrecognized_keys') {
+    return { path, message: `holds an unknown key: ${issue.keys.map((key) => key.slice(0, 32)).join(', ')}` };
+  }
+  // The checker's own words, which tell kinds and never what was written.
+  const message = issue.message.replace(/^Invalid input: expected (\w+), received (\w+)$/, 'must be of kind $1, got $2');
+  return { path, message };
+}
+
+function pathText(path: readonly PropertyKey[]): string {
+  return path.map((step) => (typeof step === 'number' ? `[${step}]` : `.${String(step)}`)).join('').slice(1);
+}
+
+function contradictions(written: readonly Written[]): TokenComplaint[] {
+  const complaints: TokenComplaint[] = [];
+  const first = new Map<string, number>();
+  for (const [index, { sha256, token }] of written.entries()) {
+    const path = `tokens[${index}]`;
+    if ((sha256 === undefined) === (token === undefined)) {
+      complaints.push({ path, message: 'must have one of sha256 and token' });
+      continue;
+    }
+    const digest = digestOf(written[index]!).toString('hex');
+    const earlier = first.get(digest);
+    if (earlier === undefined) first.set(digest, index);
+    else complaints.push({ path, message: `must not be the token of tokens[${earlier}] again` });
+  }
+  return complaints.slice(0, COMPLAINTS_MAX);
+}
+
+function digestOf({ sha256, token }: Written): Buffer {
+  return sha256 === undefined ? sha256Of(token!) : Buffer.from(sha256, 'hex');
+}
+
+export function sha256Of(text: string): Buffer {
+  return createHash('sha256').update(text).digest();
+}
+
+function tokenOf(written: Written): Token {
+  const { subject, namespaces, verbs, expiresAt } = written;
+  return {
+    subject,
+    digest: digestOf(written),
+    namespaces: isEverything(namespaces) ? undefined : new Set(namespaces),
+    verbs: new Set<Verb>(isEverything(verbs) ? VERBS : (verbs as readonly Verb[])),
+    expiresAtMs: expiresAt === undefined ? undefined : Date.parse(expiresAt),
+  };
+}
+
+function isEverything(list: readonly string[]): boolean {
+  return list[0] === '*';
+}
