@@ -143,7 +143,7 @@ export class SidecarOperations implements Operations {
     return { dryRun: request.dryRun, ledger: 'embedded', outcome: 'in-step', repairs: [] };
   }
 
-  status(): object {
+  status(seen: Seen = () => true): object {
     const config = this.#config;
     const { limits } = config;
     const running = this.running;
@@ -152,7 +152,7 @@ export class SidecarOperations implements Operations {
     const counts = new Map(usage?.namespaces.map((namespace) => [namespace.name, namespace]));
     const contractFor = contractOf(config);
     const names = new Set([...config.namespaces.map(({ name }) => name), ...counts.keys()]);
-    const namespaces = [...names].map((name) => {
+    const namespaces = [...names].filter(seen).map((name) => {
       const contract = contractFor(name);
       const held = counts.get(name) ?? { leases: 0, entries: 0, bytes: 0 };
       return {
@@ -192,7 +192,7 @@ export class SidecarOperations implements Operations {
       pressure: this.admission?.status() ?? { level: 'nominal', fill: 0 },
       journal: running?.journal.status() ?? { state: 'recovering' },
       recovery: running?.recovery ?? { progress: this.recoveryProgress ?? null },
-      ledger: reconciled?.ledger ?? { kind: 'embedded', state: 'connected' },
+      ledger: isolatedAmong(reconciled?.ledger ?? { kind: 'embedded', state: 'connected' }, seen),
       bus: published?.bus ?? { kind: 'embedded', state: 'connected' },
       outbox: published?.outbox ?? { depth: 0, capacity: 0 },
       rounds: reconciled?.rounds ?? [],
@@ -201,7 +201,7 @@ export class SidecarOperations implements Operations {
         journal: { leases: running?.recovery.leases ?? 0, entries: running?.recovery.entries ?? 0 },
         ledger: reconciled?.pathways?.ledger ?? null,
         mirrors: reconciled?.pathways?.mirrors ?? null,
-        reconstitute: this.reconstitution?.status() ?? null,
+        reconstitute: byNamespace(this.reconstitution?.status(), seen),
       },
       feed: { held: this.#feed.held, limit: limits.feed.facts, watchers: this.#feed.readers },
       idempotency: {
@@ -219,6 +219,20 @@ export class SidecarOperations implements Operations {
       },
     };
   }
+}
+
+type Seen = (namespace: string) => boolean;
+
+/** The ledger's part, without the isolated namespaces that are not seen. */
+function isolatedAmong(ledger: object, seen: Seen): object {
+  if (!('isolated' in ledger) || !Array.isArray(ledger.isolated)) return ledger;
+  return { ...ledger, isolated: ledger.isolated.filter((name) => seen(String(name))) };
+}
+
+/** What is counted by namespace, without those that are not seen. */
+function byNamespace(counted: object | undefined, seen: Seen): object | null {
+  if (counted === undefined) return null;
+  return Object.fromEntries(Object.entries(counted).filter(([name]) => seen(name)));
 }
 
 /** What a namespace may still lose, in words an operator can act on. */

@@ -15,7 +15,7 @@ import {
 import { exceptionFields, faultFields } from './log/exception-fields.ts';
 import { openLog } from './log/root-log.ts';
 import { systemMachine } from './machine/system-machine.ts';
-import { startSidecar } from './sidecar.ts';
+import { type Sidecar, startSidecar } from './sidecar.ts';
 import { telemetrySettings } from './telemetry/settings.ts';
 import { telemetryOpener } from './telemetry/telemetry.ts';
 
@@ -35,10 +35,14 @@ export async function serve(): Promise<number> {
   }
   const log = await openLog({ level: config.logLevel, replica: config.name, machine: systemMachine });
   const fatal = Promise.withResolvers<Error>();
-  let sidecar: Awaited<ReturnType<typeof startSidecar>>;
+  let sidecar: Sidecar;
   const stopSignal = nextStopSignal();
   const flags = new LiveFlags(config.flags);
-  process.on('SIGHUP', () => rereadFlags({ config, sources, flags, log }));
+  const running: { sidecar?: Sidecar } = {};
+  process.on('SIGHUP', () => {
+    running.sidecar?.rereadTokens();
+    rereadFlags({ config, sources, flags, log });
+  });
   const telemetry = telemetrySettings(process.env);
   const parts = {
     config, log,
@@ -48,6 +52,7 @@ export async function serve(): Promise<number> {
   };
   try {
     sidecar = await startSidecar(parts);
+    running.sidecar = sidecar;
   } catch (error) {
     const code = exitCodeOf(error);
     if (code === undefined) throw error;
@@ -85,6 +90,7 @@ function nextStopSignal(): Promise<NodeJS.Signals> {
 }
 
 function exitCodeOf(error: unknown): number | undefined {
+  if (error instanceof ConfigurationError) return EXIT_CODES.badConfiguration;
   if (error instanceof DirectoryInUseError) return EXIT_CODES.directoryInUse;
   if (error instanceof JournalCorruptError || error instanceof JournalFormatError) {
     return EXIT_CODES.brokenInvariant;

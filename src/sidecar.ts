@@ -32,6 +32,7 @@ import type { Machine } from './machine/machine.ts';
 import { systemMachine } from './machine/system-machine.ts';
 import { openBus } from './open-bus.ts';
 import { openLedger } from './open-ledger.ts';
+import { openTokens } from './open-tokens.ts';
 import { Publishing } from './publishing.ts';
 import { createReconciliation, type Reconciliation } from './reconcile/reconciliation.ts';
 import { ReconstitutingService } from './reconstitute/reconstituting-service.ts';
@@ -48,6 +49,8 @@ export interface Sidecar {
   readonly urls: readonly string[];
   /** Answers one request, as if it had come over one of them. */
   readonly handler: HttpHandler;
+  /** Reads the file of tokens, if there is one; one that is refused changes nothing. */
+  rereadTokens(): void;
   /** Drains within the grace period and closes every part. */
   stop(): Promise<void>;
   /** The part that is being closed, while `stop` has not come to its end. */
@@ -130,7 +133,10 @@ export async function startSidecar(parts: SidecarParts): Promise<Sidecar> {
     const admission = admissionFor(config, log, machine, () => operations.running);
     operations.admission = admission;
     boot.undo('admission', () => admission.close());
+    const access = openTokens(config, machine, log);
+    boot.undo('tokens', () => access?.file.close());
     const http = createHttpServer({
+      access: access?.tokens,
       service, feed, operations, admission, log,
       timers: machine,
       eventOf: eventsOf(config),
@@ -251,6 +257,7 @@ export async function startSidecar(parts: SidecarParts): Promise<Sidecar> {
     return {
       urls,
       handler: http.handler,
+      rereadTokens: () => access?.file.read(),
       get closing() {
         return closing;
       },
@@ -264,6 +271,7 @@ export async function startSidecar(parts: SidecarParts): Promise<Sidecar> {
         await close('leases', () => releaseOnDrain(engine, namespaces));
         await close('rebuilds', () => reconstituting.close());
         await close('http', () => http.drain(config.drainMs));
+        access?.file.close();
         const leftMs = () => Math.max(DRAIN_LEAST_MS, until - timeline.monotonicMs());
         await close('ledger', () => leaveLedger(reconciliation, ledger, leftMs(), log));
         await close('bus', () => leaveBus(publishing, leftMs(), log));

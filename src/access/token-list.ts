@@ -30,6 +30,8 @@ export interface TokenComplaint {
 }
 
 const everything = z.tuple([z.literal('*')]);
+const namespaceNames = `must be a list of 1 to ${NAMESPACES_MAX} names of namespaces, or ["*"]`;
+const verbNames = `must be a list from ${VERBS.join(', ')}, or ["*"]`;
 const instant = 'must be an instant as in 2027-01-01T00:00:00Z';
 
 const tokenSchema = z.strictObject({
@@ -47,12 +49,12 @@ const tokenSchema = z.strictObject({
     .regex(TOKEN_TEXT, 'must be of A-Z, a-z, 0-9 and . _ ~ + / - with = only at its end')
     .exactOptional(),
   namespaces: z.union(
-    [everything, z.array(z.string().regex(NAMESPACE_NAME)).min(1).max(NAMESPACES_MAX)],
-    `must be a list of 1 to ${NAMESPACES_MAX} names of namespaces, or ["*"]`,
+    [everything, z.array(z.string().regex(NAMESPACE_NAME, namespaceNames)).min(1, namespaceNames).max(NAMESPACES_MAX)],
+    namespaceNames,
   ),
   verbs: z.union(
-    [everything, z.array(z.enum(VERBS)).min(1)],
-    `must be a list from ${VERBS.join(', ')}, or ["*"]`,
+    [everything, z.array(z.enum(VERBS, verbNames)).min(1, verbNames)],
+    verbNames,
   ),
   expiresAt: z.iso.datetime({ offset: true, error: instant }).exactOptional(),
 });

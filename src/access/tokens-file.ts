@@ -4,6 +4,7 @@
  * file itself would see, and a look every few seconds costs nothing.
  */
 import { closeSync, fstatSync, openSync, readSync, statSync } from 'node:fs';
+import type { Log } from '../log/log.ts';
 import { repeat, type Timers } from '../machine/machine.ts';
 import { parseTokens, type TokenComplaint, TOKENS_FILE_BYTES_MAX } from './token-list.ts';
 import type { Token } from './token.ts';
@@ -58,17 +59,11 @@ function stampOf({ dev, ino, size, mtimeNs, ctimeNs }: Stat): string {
   return [dev, ino, size, mtimeNs, ctimeNs].join(' ');
 }
 
-/** What is written of reading again, and where. */
-interface Tell {
-  info(fields: object, message: string): void;
-  error(fields: object, message: string): void;
-}
-
 export interface TokensFileParts {
   readonly path: string;
   readonly tokens: Tokens;
   readonly timers: Pick<Timers, 'after'>;
-  readonly log: Tell;
+  readonly log: Pick<Log, 'info' | 'error'>;
   /** As of the reading that `tokens` come from. */
   readonly stamp: string;
 }
@@ -104,11 +99,12 @@ export class TokensFile {
     const read = readTokens(path);
     if ('complaints' in read) {
       if (seen !== undefined) this.#stamp = seen;
-      log.error({ path, complaints: read.complaints }, 'the tokens are refused; those there were stay');
+      const complaints = read.complaints.map(({ path: place, message }) => `${place} ${message}`.trim());
+      log.error({ complaints }, 'the tokens are refused; those there were stay');
       return;
     }
     this.#stamp = read.stamp;
     tokens.replace(read.tokens);
-    log.info({ path, tokens: tokens.count }, 'tokens read');
+    log.info({ tokens: tokens.count }, 'tokens read');
   }
 }

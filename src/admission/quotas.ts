@@ -3,7 +3,8 @@
  * fairness, not about load: one is refused while the sidecar may be idle, with 429, and told how
  * it stands. Renewals, releases and reads are not counted.
  *
- * A caller is an address, or everybody on a Unix socket together; at the bound of callers the one
+ * A caller is the subject of a token; where there are none an address, or everybody on a Unix socket
+ * together; at the bound of callers the one
  * unheard of for longest is forgotten, and begins anew with a full bucket if it comes again.
  * Namespaces made on demand share one quota, so that making one buys nobody another.
  */
@@ -14,8 +15,9 @@ import { type NamedQuota, resetS } from './rate-limit-fields.ts';
 import type { NamespaceQuota, QuotaSettings } from './settings.ts';
 import { TokenBucket } from './token-bucket.ts';
 
-/** Who asks, as its connection knows it: undefined on a Unix socket. */
+/** Who asks: by its token, else as its connection knows it; neither on a Unix socket. */
 export interface Caller {
+  readonly subject?: string;
   readonly remoteAddress?: string | undefined;
 }
 
@@ -108,16 +110,22 @@ export class Quotas {
     return this.#onDemand;
   }
 
-  #bucketOf({ remoteAddress = UNIX_SOCKET }: Caller, now: number): TokenBucket {
+  #bucketOf(caller: Caller, now: number): TokenBucket {
     const { requestsPerS, burst, callers } = this.#settings.caller!;
-    const known = this.#callers.get(remoteAddress);
+    const name = nameOf(caller);
+    const known = this.#callers.get(name);
     const bucket = known ?? new TokenBucket(requestsPerS, burst, now);
     // A map keeps the order of insertion: put back at its end, the first is the one not heard of.
-    if (known !== undefined) this.#callers.delete(remoteAddress);
+    if (known !== undefined) this.#callers.delete(name);
     else if (this.#callers.size >= callers) this.#callers.delete(this.#callers.keys().next().value!);
-    this.#callers.set(remoteAddress, bucket);
+    this.#callers.set(name, bucket);
     return bucket;
   }
+}
+
+/** No address has a space in it. */
+function nameOf({ subject, remoteAddress = UNIX_SOCKET }: Caller): string {
+  return subject === undefined ? remoteAddress : `subject ${subject}`;
 }
 
 function isCounted(kind: RequestClass): boolean {

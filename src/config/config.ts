@@ -203,6 +203,8 @@ export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' |
 
 export interface Config {
   readonly listen: readonly ListenAddress[];
+  /** Bearer tokens; absent: none is asked for. Read by `readTokens`, again when it changes. */
+  readonly tokensFile?: string;
   readonly name: string;
   readonly dataDir: string;
   readonly memoryLimitBytes: number;
@@ -233,5 +235,7 @@ export interface Config {
     readonly keepAliveMs: number;
     /** Host names taken beside the loopback ones. */
     readonly hosts: readonly string[];
+    /** Of the files of Unix sockets: four octal digits. */
+    readonly socketMode: string;
   };
 }

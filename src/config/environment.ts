@@ -14,8 +14,6 @@ export interface Variable {
   /** Turns the text into what the file would hold; undefined: it cannot be that. */
   readonly read?: (text: string) => unknown;
   readonly allowed?: string;
-  /** Why it is refused whenever it is set: it belongs to a later version. */
-  readonly later?: string;
 }
 
 const asText = (text: string): unknown => text;
@@ -79,6 +77,11 @@ export const VARIABLES: readonly Variable[] = [
     meaning: 'Where the command line finds the sidecar: http://host:port or unix:/path.',
   },
   {
+    name: 'LEASEHOLD_TOKEN_FILE',
+    default: 'none',
+    meaning: 'For the command line: the file whose first line is the token it shows to the sidecar.',
+  },
+  {
     name: 'LEASEHOLD_FAILPOINT',
     default: 'none',
     meaning: 'For crash tests only: name[:count], the place at which the process kills itself.',
@@ -100,9 +103,10 @@ export const VARIABLES: readonly Variable[] = [
   },
   {
     name: 'LEASEHOLD_TOKENS_FILE',
+    path: ['tokensFile'],
     default: 'none',
-    meaning: 'Not part of this version: refused when set.',
-    later: 'tokens are not part of this version, and nothing would be checked; unset it',
+    meaning: 'The bearer tokens, and what each of them allows.',
+    read: asText,
   },
 ];
 
@@ -133,9 +137,6 @@ export function readEnvironment(environment: Readonly<Record<string, string | un
     const variable = known.get(name);
     if (variable === undefined) {
       if (!SERVICE_LINK.test(name)) complaints.push(unknownVariable(name));
-    } else if (variable.later !== undefined) {
-      // The value is not repeated: these hold passwords and paths to them.
-      complaints.push({ path: name, message: variable.later, allowed: 'not set' });
     } else if (variable.path !== undefined && variable.read !== undefined) {
       const value = variable.read(text);
       const allowed = variable.allowed ?? '';

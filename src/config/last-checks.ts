@@ -1,5 +1,6 @@
 /** What can only be judged of the completed configuration: sums, defaults of the machine, files. */
 import { accessSync, constants } from 'node:fs';
+import { readTokens } from '../access/tokens-file.ts';
 import type { Complaint } from './complaint.ts';
 import type { BusConfig, Config, LedgerConfig } from './config.ts';
 import { memoryComplaint, type SlotCosts } from './derive.ts';
@@ -9,6 +10,7 @@ import { fileSchema, type ParsedFile } from './schema.ts';
 import { readSecret } from './secret-file.ts';
 import { formatSize } from './sizes.ts';
 import { rowOf } from './table.ts';
+import { tokenComplaints } from './token-complaints.ts';
 
 /** `file` as it was written: what it left out may have a default that this machine cannot give. */
 export function lastChecks(config: Config, file: ParsedFile, costs: SlotCosts): Complaint[] {
@@ -18,6 +20,11 @@ export function lastChecks(config: Config, file: ParsedFile, costs: SlotCosts): 
     const allowed = row?.kind === 'option' ? row.allowed : '';
     const message = `the host name ${JSON.stringify(config.name)} cannot serve as one; set it to ${allowed}`;
     complaints.push({ path: 'LEASEHOLD_NAME', message, allowed });
+  }
+  const { tokensFile } = config;
+  const tokens = tokensFile === undefined ? undefined : readTokens(tokensFile);
+  if (tokens !== undefined && 'complaints' in tokens) {
+    complaints.push(...tokenComplaints(tokensFile!, tokens.complaints));
   }
   for (const group of ['ledger', 'bus'] as const) {
     const options = config[group];

@@ -1,6 +1,6 @@
 /**
- * Where the sidecar listens: `host:port` or `unix:/path`. Loopback and sockets only: whoever can
- * connect can read and write everything, since this version has no tokens.
+ * Where the sidecar listens: `host:port` or `unix:/path`. Beyond loopback and sockets only with
+ * tokens, which is judged where both are known (relations.ts).
  */
 import { BlockList, isIPv4, isIPv6 } from 'node:net';
 
@@ -12,7 +12,7 @@ export type ListenAddress =
 const SOCKET_PATH_BYTES_MAX = 103;
 
 export const LISTEN_ALLOWED =
-  'a list of host:port (a loopback host; port 0 picks a free one) or unix:/path';
+  'a list of host:port (an address or localhost; port 0 picks a free one) or unix:/path';
 
 const loopback = new BlockList();
 loopback.addSubnet('127.0.0.0', 8, 'ipv4');
@@ -43,11 +43,9 @@ export function parseListenAddress(written: string): ListenAddress | string {
   if (match[1] !== undefined && !isIPv6(host))
     return `${shown} holds no IPv6 address in its brackets`;
   if (port > 65535) return `${shown} has no such port: 0 to 65535`;
-  if (!isLoopback(host)) {
-    return (
-      `${shown} is not a loopback address: other machines could reach it, and this version has no ` +
-      'tokens to tell them apart; bind 127.0.0.1, [::1], localhost or unix:/path'
-    );
+  if (!isIPv4(host) && !isIPv6(host) && !isLoopback(host)) {
+    // What it leads to is decided elsewhere, and may change.
+    return `${shown} names a host: write its address, localhost or unix:/path`;
   }
   return { kind: 'tcp', host, port };
 }
@@ -72,6 +70,11 @@ export function parseListen(
     }
   }
   return wrong.length > 0 ? { wrong } : { addresses };
+}
+
+/** Whether other machines can reach it. */
+export function isExposed(address: ListenAddress): boolean {
+  return address.kind === 'tcp' && !isLoopback(address.host);
 }
 
 /** As it would be written in the file. */

@@ -47,7 +47,13 @@ export function loadConfig(sources: Sources): Config {
     if (all.length === 0) all.push(...lastChecks(config, judged.file, sources.costs));
     if (all.length === 0) return deepFreeze(config);
   }
-  throw new ConfigurationError(all);
+  throw new ConfigurationError(all.map((complaint) => asGiven(complaint, overrides)));
+}
+
+/** Under the name of the variable, where that gave the value. */
+function asGiven(complaint: Complaint, overrides: readonly Override[]): Complaint {
+  const given = overrides.find(({ path }) => path.join('.') === complaint.path);
+  return given === undefined ? complaint : { ...complaint, path: given.variable.name };
 }
 
 /* ---- reading ----------------------------------------------------------------------------- */

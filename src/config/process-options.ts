@@ -1,6 +1,6 @@
 /** The options of the process as a whole: limits, journal, HTTP. */
 import * as z from 'zod';
-import { choice, derivedSize, derivedWhole, size, special, whole } from './option.ts';
+import { choice, derivedSize, derivedWhole, size, special, text, whole } from './option.ts';
 
 const KIBIBYTE = 1024;
 const MEBIBYTE = 1024 ** 2;
@@ -354,8 +354,17 @@ export const httpSchema = z
       allowed: 'a list of at most 64 host names',
       default: '[]',
       meaning:
-        'Names taken in the Host header beside the loopback ones. Others get 421, which keeps web ' +
-        'pages from reaching the sidecar by DNS rebinding.',
+        'Names taken in the Host header beside the loopback ones, and whose pages may ask. Others get ' +
+        '421, which keeps web pages from reaching the sidecar by DNS rebinding; with a token of ' +
+        'tokensFile any name is taken.',
+    }),
+    socketMode: text({
+      pattern: /^0[0-7]{3}$/,
+      allowed: 'four octal digits in quotes, as in "0660"',
+      default: '0600',
+      meaning:
+        'Permissions of the file of a Unix socket. Who may write to it may connect: 0660 for the group, ' +
+        '0666 for everybody who reaches its directory.',
     }),
   })
   .prefault({})

@@ -7,6 +7,7 @@ import { busContradictions } from './bus-relations.ts';
 import type { Complaint } from './complaint.ts';
 import { sumCapacities } from './derive.ts';
 import { hookContradictions, ledgerContradictions, ledgerNeeds } from './ledger-relations.ts';
+import { formatListenAddress, isExposed } from './listen.ts';
 import { POOL_BYTES_MAX, POOL_ROWS_MAX } from './process-options.ts';
 import type { ParsedFile, Sound } from './schema.ts';
 import { formatSize } from './sizes.ts';
@@ -36,6 +37,16 @@ export function contradictions(file: ParsedFile, sound: Sound): Complaint[] {
     complain(path.join('.'), `must be ${allowed}, got ${show(value)}`, allowed);
   };
 
+  const exposed = file.listen.find(isExposed);
+  if (exposed !== undefined && file.tokensFile === undefined && sound('listen') && sound('tokensFile')) {
+    const allowed = '127.0.0.1, [::1], localhost or unix:/path, or any address with a tokensFile';
+    complain(
+      'listen',
+      `"${formatListenAddress(exposed)}" is not a loopback address: other machines could reach it, and ` +
+        `without tokensFile they could read and write everything; must be ${allowed}`,
+      allowed,
+    );
+  }
   // A URL with a complaint of its own was meant to name one.
   const hasLedger = file.ledger.url !== undefined || !sound('ledger', 'url');
   for (const [name, namespace] of Object.entries(file.namespaces)) {

@@ -7,7 +7,9 @@ import { ledgerSchema } from './ledger-options.ts';
 import { LISTEN_ALLOWED, parseListen } from './listen.ts';
 import { NAMESPACE_NAME } from '../core/namespaces.ts';
 import { LATER_NAMESPACE_KEYS, namespaceSchema } from './namespace-options.ts';
-import { choice, derivedFlag, derivedSize, derivedText, special, text, whole } from './option.ts';
+import {
+  choice, derivedFlag, derivedSize, derivedText, filePath, special, text, whole,
+} from './option.ts';
 import { httpSchema, journalSchema, limitsSchema } from './process-options.ts';
 
 const MEBIBYTE = 1024 ** 2;
@@ -29,9 +31,14 @@ export const fileSchema = z.strictObject({
     allowed: LISTEN_ALLOWED,
     default: DEFAULT_LISTEN,
     meaning:
-      'Where the sidecar listens, a list or comma-separated: host:port or unix:/path. Loopback and ' +
-      'sockets only, since whoever can connect can read and write everything.',
+      'Where the sidecar listens, a list or comma-separated: host:port or unix:/path. Beyond loopback ' +
+      'and sockets only with a tokensFile, since without one whoever can connect can read and write ' +
+      'everything.',
   }),
+  tokensFile: filePath(
+    'The bearer tokens, and the namespaces and verbs that each may use (SECURITY.md). Read again when ' +
+      'it changes and on SIGHUP. Without one no token is asked for.',
+  ),
   name: derivedText({
     pattern: /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/,
     allowed: 'a name of 1 to 128 characters from A-Z, a-z, 0-9, ., _ and -',
@@ -99,10 +106,5 @@ export type Sound = (...path: string[]) => boolean;
 
 /** Keys that belong to a later version, by path, with the sentence that refuses them. */
 export function laterKey(path: readonly PropertyKey[], key: string): string | undefined {
-  if (path.length === 2 && path[0] === 'namespaces') return LATER_NAMESPACE_KEYS[key];
-  return path.length === 0 ? LATER_KEYS[key] : undefined;
+  return path.length === 2 && path[0] === 'namespaces' ? LATER_NAMESPACE_KEYS[key] : undefined;
 }
-
-const LATER_KEYS: Readonly<Record<string, string>> = {
-  tokensFile: 'tokens are not part of this version; who can connect may do everything',
-};

@@ -3,6 +3,9 @@
  * order that refuses cheaply first and changes nothing on the way.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Token } from '../access/token.ts';
+import type { Stranger } from '../access/tokens.ts';
+import { routeRefusal, strangerRefusal } from './access.ts';
 import type { LoadRefusal } from '../admission/admission.ts';
 import { reject, type Rejection } from '../errors.ts';
 import { type BodyLimits, hasBody, readBody } from './body.ts';
@@ -13,6 +16,7 @@ import type { Edge } from './edge.ts';
 import { Exchange } from './exchange.ts';
 import { HostGuard } from './host.ts';
 import { idempotencyRequest, parseIdempotencyKey } from './idempotency.ts';
+import { OriginGuard } from './origin.ts';
 import { parseQuery, type Query } from './query.ts';
 import type { Route } from './route.ts';
 import { Router } from './router.ts';
@@ -48,6 +52,7 @@ export class Dispatch {
   readonly #edge: Edge;
   readonly #router: Router;
   readonly #hosts: HostGuard;
+  readonly #origins: OriginGuard;
   readonly #targetBytes: number;
   readonly #documentLimits: BodyLimits;
   readonly #valueLimits: BodyLimits;
@@ -61,6 +66,7 @@ export class Dispatch {
     this.#edge = edge;
     this.#router = new Router(routes, options.keyBytes);
     this.#hosts = new HostGuard(options.hosts);
+    this.#origins = new OriginGuard(options.hosts);
     this.#targetBytes = Math.floor(options.headerBytes / 2);
     this.#documentLimits = { bytes: options.bodyBytes, tooLarge: 'body-too-large' };
     this.#valueLimits = { bytes: options.valueBytes, tooLarge: 'value-too-large' };
@@ -97,10 +103,13 @@ export class Dispatch {
       return exchange.refuse(reject('uri-too-long', detail));
     }
     const target = targetOf(url);
-    const hostRefusal = anyHost ? undefined : this.#judgeHost(request, target);
-    if (hostRefusal !== undefined) return exchange.refuse(hostRefusal);
-
     const sought = this.#router.find(request.method ?? '', target.path);
+    const known = 'route' in sought && this.#isOpen(sought.route) ? undefined : this.#identify(request);
+    if (!('route' in sought) || sought.route.fromAnywhere !== true) {
+      const isBearer = typeof known === 'object';
+      const refusal = this.#judgePlace(request, target, anyHost, isBearer);
+      if (refusal !== undefined) return exchange.refuse(refusal);
+    } else if (!anyHost && isWithoutHost(request, target)) return exchange.refuse(noHost);
     if ('refused' in sought) return exchange.refuse(sought);
     if ('allow' in sought) {
       const allow = sought.allow.join(', ');
@@ -112,6 +121,12 @@ export class Dispatch {
     exchange.id = sought.id;
     exchange.namespace = sought.namespace;
     exchange.key = sought.key;
+    if (typeof known === 'string') return exchange.refuse(...strangerRefusal(known));
+    if (known !== undefined) {
+      exchange.bearer = known;
+      const forbidden = routeRefusal(known, route, sought.namespace);
+      if (forbidden !== undefined) return exchange.refuse(forbidden);
+    }
     if (!this.#recovered && route.whileRecovering !== true) {
       const { state } = this.#edge.operations.readiness();
       if (state === 'recovering') {
@@ -122,7 +137,7 @@ export class Dispatch {
     }
     if (route.class !== 'health') {
       const { admission } = this.#edge;
-      const refusal = admission.refusal(route.class, route.method !== 'DELETE', request.socket);
+      const refusal = admission.refusal(route.class, route.method !== 'DELETE', exchange.caller);
       if (refusal !== undefined) return this.#waitOrRefuse(exchange, route, connection, target, refusal);
     }
     this.#takeOn(exchange, route, connection, target);
@@ -194,10 +209,31 @@ export class Dispatch {
     connection.failReading = undefined;
   }
 
-  #judgeHost(request: IncomingMessage, target: Target): Rejection | undefined {
-    const host = target.authority ?? request.headers.host;
-    if (host !== undefined) return this.#hosts.refusal(host);
-    return request.httpVersion === '1.0' ? undefined : noHost;
+  #isOpen(route: Route): boolean {
+    return this.#edge.access === undefined || route.verb === 'none';
+  }
+
+  /** Whose token the request shows; undefined where there are none. */
+  #identify(request: IncomingMessage): Token | Stranger | undefined {
+    return this.#edge.access?.find(request.headers.authorization);
+  }
+
+  /** Where the request was sent to and where it comes from, as browsers tell it. */
+  #judgePlace(
+    request: IncomingMessage,
+    target: Target,
+    anyHost: boolean,
+    isBearer: boolean,
+  ): Rejection | undefined {
+    const { headers } = request;
+    const host = target.authority ?? headers.host;
+    if (!anyHost) {
+      if (isWithoutHost(request, target)) return noHost;
+      // No page has a token, so whoever shows one is no page that was rebound.
+      const refusal = host === undefined || isBearer ? undefined : this.#hosts.refusal(host);
+      if (refusal !== undefined) return refusal;
+    }
+    return this.#origins.refusal(headers, host);
   }
 
   /** Neighbours send the same query again and again, so the last good one of a route is kept. */
@@ -275,10 +311,15 @@ export class Dispatch {
         query: target.query,
         contentType: request.headers['content-type'] ?? '',
         body,
+        subject: exchange.bearer?.subject,
       });
     }
     route.handle(exchange, query, input);
   }
+}
+
+function isWithoutHost({ headers, httpVersion }: IncomingMessage, { authority }: Target): boolean {
+  return authority === undefined && headers.host === undefined && httpVersion !== '1.0';
 }
 
 /** A body has been read: on to the requests behind it, until one of them has a body to be read. */

@@ -1,4 +1,5 @@
 /** What every request can reach: the sidecar behind the edge, and what the edge shares itself. */
+import type { Access } from './access.ts';
 import type { Admission } from '../admission/admission.ts';
 import type { RequestClass } from '../admission/classes.ts';
 import type { FeedFact, FeedPort, Service } from '../engine/service.ts';
@@ -17,6 +18,8 @@ export interface Edge {
   readonly feed: FeedPort;
   readonly operations: Operations;
   readonly admission: Admission;
+  /** Absent: there are no tokens, and everybody may do everything. */
+  readonly access: Access | undefined;
   readonly options: HttpOptions;
   readonly log: Log;
   readonly gates: Readonly<Record<RequestClass, Gate>>;

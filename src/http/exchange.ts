@@ -3,8 +3,10 @@
  * it happens once, and what is given back then: the place in the gate, the bytes of the body.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Token } from '../access/token.ts';
 import type { LoadRefusal } from '../admission/admission.ts';
 import type { RequestClass } from '../admission/classes.ts';
+import type { Caller } from '../admission/quotas.ts';
 import type { PressureSource } from '../admission/signals.ts';
 import type { Command, ReplyOf } from '../core/command.ts';
 import { isRefusal } from '../core/refusal.ts';
@@ -13,6 +15,7 @@ import type { IdempotencyRequest } from '../engine/service.ts';
 import { reject, type Rejection } from '../errors.ts';
 import { faultFields } from '../log/exception-fields.ts';
 import { traceFields } from '../log/trace-fields.ts';
+import { commandRefusal } from './access.ts';
 import type { Connection } from './connections.ts';
 import { encodeDocument, type Format, mediaTypeOf } from './content.ts';
 import type { Edge } from './edge.ts';
@@ -29,6 +32,8 @@ export class Exchange {
   readonly response: ServerResponse;
   readonly #connection: Connection | undefined;
   route: Route | undefined;
+  /** Who asks; undefined where there are no tokens, or none is needed. */
+  bearer: Token | undefined;
   /** From the path, as far as the route has them. */
   id = '';
   namespace = '';
@@ -90,10 +95,13 @@ export class Exchange {
     respond: (reply: ReplyOf[C['op']]) => void,
     refused: (rejection: Rejection) => void = this.#refuseIt,
   ): void {
+    const { bearer } = this;
+    const forbidden = bearer === undefined ? undefined : commandRefusal(bearer, command);
+    if (forbidden !== undefined) return this.refuse(forbidden);
     if (this.edge.admission.hasNamespaceQuotas && !this.#isWithinQuota(command)) return;
     this.#cursor = this.edge.feed.cursor;
     this.edge.service.submit(
-      this.#traced(command),
+      this.#asked(command),
       (outcome) => {
         try {
           if (isRefusal(outcome)) refused(outcome as Rejection);
@@ -106,10 +114,17 @@ export class Exchange {
     );
   }
 
-  /** With the trace that the request belongs to: what it grants and ends remembers it. */
-  #traced<C extends Command>(command: C): C {
+  /** Whom quotas count the request for. */
+  get caller(): Caller {
+    return this.bearer ?? this.request.socket;
+  }
+
+  /** With who asks, and the trace that the request belongs to: what it grants remembers both. */
+  #asked<C extends Command>(command: C): C {
+    const { bearer } = this;
     const trace = this.#trace();
-    return trace === undefined ? command : { ...command, trace };
+    if (trace === undefined) return bearer === undefined ? command : { ...command, bearer };
+    return bearer === undefined ? { ...command, trace } : { ...command, trace, bearer };
   }
 
   #trace(): Uint8Array | undefined {
@@ -178,7 +193,7 @@ export class Exchange {
     const body = Buffer.from(JSON.stringify(problem));
     const all = [...problemHeaders(problem), ...headers];
     if (saysWhen(problem)) {
-      all.push(...admission.rateLimitFields(this.#class, this.namespace, this.request.socket));
+      all.push(...admission.rateLimitFields(this.#class, this.namespace, this.caller));
     }
     this.send(problem.status, all, body);
   }

@@ -1,7 +1,8 @@
 /**
  * The Idempotency-Key header (draft-ietf-httpapi-idempotency-key-header-07): a structured-field
  * string; a bare token is taken too, since half of all clients leave the quotes out. A key counts
- * within one method and path; what was sent is told apart by its digest.
+ * within one method and path, and for one subject where there are tokens; what was sent is told
+ * apart by its digest.
  */
 import { createHash } from 'node:crypto';
 import type { IdempotencyRequest } from '../engine/service.ts';
@@ -29,11 +30,14 @@ export interface Sent {
   readonly query: string;
   readonly contentType: string;
   readonly body: Uint8Array;
+  /** Whose the request is; undefined where there are no tokens. */
+  readonly subject: string | undefined;
 }
 
 export function idempotencyRequest(key: string, sent: Sent): IdempotencyRequest {
+  const whose = sent.subject === undefined ? '' : `${sent.subject}\n`;
   // The scope as a digest: paths may be long, and keys are journalled.
-  const scope = createHash('sha256').update(`${sent.method} ${sent.path}`).digest('base64url');
+  const scope = createHash('sha256').update(`${whose}${sent.method} ${sent.path}`).digest('base64url');
   const head = JSON.stringify([sent.method, sent.path, sent.query, sent.contentType]);
   const fingerprint = createHash('sha256').update(head).update('\n').update(sent.body);
   return { key: `${scope.slice(0, 22)}:${key}`, fingerprint: fingerprint.digest('base64url') };

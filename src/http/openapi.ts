@@ -56,12 +56,27 @@ const SHARED_HEADERS: Readonly<Record<string, Json>> = {
       'are any: caller, grants, puts; q is the burst, w the seconds that filling it takes.',
     schema: text,
   },
+  'WWW-Authenticate': {
+    description: 'That a bearer token is needed, and what was wrong with the one there was (RFC 6750).',
+    schema: text,
+  },
   RateLimit: {
     description: 'How they stand: r requests are left now, and in t seconds there are more.',
     schema: text,
   },
 };
 const ON_EVERY_REPLY = ['Leasehold-Pressure'];
+/** On a 401. */
+const CHALLENGE = ['WWW-Authenticate'];
+
+const TOKEN_SCHEME: Json = {
+  type: 'http',
+  scheme: 'bearer',
+  description:
+    'A token of the file that tokensFile names; none is asked for where there is no such file. The ' +
+    'verb it must allow stands with each operation.',
+};
+
 /** On a 429 or a 503. */
 const WHEN_TO_RETRY = ['Retry-After', 'RateLimit-Policy', 'RateLimit'];
 
@@ -145,7 +160,11 @@ export function openApi(routes: readonly Route[], options: HttpOptions): object 
     },
     servers: [{ url: '/' }],
     paths,
-    components: { schemas: components.schemas, headers: SHARED_HEADERS },
+    components: {
+      schemas: components.schemas,
+      headers: SHARED_HEADERS,
+      securitySchemes: { token: TOKEN_SCHEME },
+    },
   };
 }
 
@@ -154,6 +173,7 @@ function operationOf(route: Route, components: Components): Json {
   return {
     operationId: route.operation,
     summary: route.summary,
+    security: securityOf(route),
     parameters: parametersOf(route),
     ...(body === undefined ? {} : { requestBody: body }),
     responses: {
@@ -166,6 +186,11 @@ function operationOf(route: Route, components: Components): Json {
       ...problemReplies(route, components),
     },
   };
+}
+
+/** Without tokens in its configuration a sidecar asks for none. */
+function securityOf({ verb }: Route): Json[] {
+  return verb === 'none' ? [] : [{}, { token: [verb] }];
 }
 
 function parametersOf(route: Route): Json[] {
@@ -232,7 +257,7 @@ function problemReplies(route: Route, components: Components): Json {
       description: `${STATUS_CODES[status]}: ${codes.join(', ')}`,
       headers: headersOf(
         status < 500 ? (route.problemHeaders ?? []) : [],
-        saysWhen({ status }) ? WHEN_TO_RETRY : [],
+        status === 401 ? CHALLENGE : saysWhen({ status }) ? WHEN_TO_RETRY : [],
       ),
       ...(route.method === 'HEAD' ? {} : { content: { 'application/problem+json': { schema } } }),
     };

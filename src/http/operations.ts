@@ -13,8 +13,8 @@ export interface Readiness {
 }
 
 export interface Operations {
-  /** The whole status page, as it is sent. */
-  status(): object;
+  /** The whole status page, as it is sent, without what names a namespace that is not `seen`. */
+  status(seen: (namespace: string) => boolean): object;
   readiness(): Readiness;
   /** false: the event loop has stood still for too long. */
   alive(): boolean;

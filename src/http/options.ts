@@ -6,6 +6,8 @@ export interface HttpOptions {
   readonly version: string;
   /** Host names taken in `Host` beside the loopback ones; any port. */
   readonly hosts: readonly string[];
+  /** Permissions of the files of Unix sockets, as octal digits. */
+  readonly socketMode: string;
   readonly requestTimeoutMs: number;
   readonly headersTimeoutMs: number;
   readonly keepAliveMs: number;

@@ -11,8 +11,10 @@ export function problemsOf(route: Route): readonly ErrorCode[] {
     for (const code of more) codes.add(code);
   };
   // Before a route is known: the head of the request, its target, its host, its query.
-  add('headers-too-large', 'uri-too-long', 'host-refused', 'request-timeout', 'invalid-request');
+  add('headers-too-large', 'uri-too-long', 'request-timeout', 'invalid-request');
   add('unknown-field', 'internal');
+  if (route.fromAnywhere !== true) add('host-refused', 'forbidden');
+  if (route.verb !== 'none') add('unauthenticated');
   if (route.class !== 'health') add('under-pressure');
   if (route.class === 'put' || route.class === 'grant') add('quota-exceeded');
   if (route.whileRecovering !== true) add('recovering');

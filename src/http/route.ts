@@ -4,6 +4,7 @@
  * what is documented is what is done.
  */
 import type * as z from 'zod';
+import type { Verb } from '../access/verbs.ts';
 import type { RequestClass } from '../admission/classes.ts';
 import type { ErrorCode } from '../errors.ts';
 import type { Exchange } from './exchange.ts';
@@ -42,6 +43,10 @@ interface RouteText {
   readonly path: string;
   /** `health` has no limit: who asks is the platform. */
   readonly class: RequestClass | 'health';
+  /** What a token must allow, where there are tokens; `none`: it needs no token. */
+  readonly verb: Verb | 'none';
+  /** Asked by the platform, which names the pod by its address: whatever the Host, from any page. */
+  readonly fromAnywhere?: true;
   readonly operation: string;
   readonly summary: string;
   readonly headers?: readonly RequestHeader[];

@@ -15,6 +15,7 @@ export function routesFor(options: HttpOptions): readonly Route[] {
     method: 'GET',
     path: '/openapi.json',
     class: 'health',
+    verb: 'none',
     operation: 'openApi',
     summary: 'This contract',
     replies: { 200: { description: 'An OpenAPI 3.1 document', document: z.looseObject({}) } },

@@ -6,7 +6,8 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { once } from 'node:events';
 import { connect, type AddressInfo } from 'node:net';
-import { lstat, unlink } from 'node:fs/promises';
+import { chmod, lstat, unlink } from 'node:fs/promises';
+import type { Access } from './access.ts';
 import type { Admission } from '../admission/admission.ts';
 import type { FeedPort, Service } from '../engine/service.ts';
 import { Connections, SWEEP_MS } from './connections.ts';
@@ -29,6 +30,8 @@ export interface HttpServerParts {
   readonly feed: FeedPort;
   readonly operations: Operations;
   readonly admission: Admission;
+  /** Absent: there are no tokens, and everybody may do everything. */
+  readonly access?: Access | undefined;
   readonly eventOf: EventOf;
   readonly options: HttpOptions;
   readonly log: Log;
@@ -68,11 +71,11 @@ class NodeHttpServer implements HttpServer {
   readonly handler: HttpServer['handler'];
 
   constructor(parts: HttpServerParts) {
-    const { service, feed, operations, admission, eventOf, options, log, timers } = parts;
+    const { service, feed, operations, admission, access, eventOf, options, log, timers } = parts;
     this.#timers = timers;
     const { requestsInFlight } = options;
     this.#edge = {
-      service, feed, operations, admission, options, log,
+      service, feed, operations, admission, access, options, log,
       gates: {
         renew: new Gate(requestsInFlight.renew),
         read: new Gate(requestsInFlight.read),
@@ -123,6 +126,8 @@ class NodeHttpServer implements HttpServer {
       await unlink(address.path);
       await listening(server, place);
     }
+    // Who may write to the file may connect. Until here the process's umask says who.
+    if (address.kind === 'unix') await chmod(address.path, Number.parseInt(this.#edge.options.socketMode, 8));
     this.#listeners.push(server);
     return urlOf(address, server);
   }

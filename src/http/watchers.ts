@@ -13,6 +13,8 @@ import type { EventOf } from './edge.ts';
 
 export interface EventFilter {
   readonly namespace: string | undefined;
+  /** Those that the reader may see; undefined: all. What is of no namespace is told to everybody. */
+  readonly namespaces: ReadonlySet<string> | undefined;
   readonly prefix: string | undefined;
   readonly lease: string | undefined;
   /** noun.verb; undefined: all. */
@@ -39,11 +41,16 @@ interface KeptText {
 
 function isAsked(filter: EventFilter, fact: Fact): boolean {
   if (filter.namespace !== undefined && fact.namespace !== filter.namespace) return false;
+  if (filter.namespaces !== undefined && !isSeen(filter.namespaces, fact)) return false;
   if (filter.lease !== undefined && fact.lease !== filter.lease) return false;
   if (filter.prefix !== undefined) {
     if (!('key' in fact) || !fact.key.startsWith(filter.prefix)) return false;
   }
   return filter.names === undefined || filter.names.has(eventName(fact) ?? '');
+}
+
+function isSeen(namespaces: ReadonlySet<string>, { namespace }: Fact): boolean {
+  return namespace === '' || namespaces.has(namespace);
 }
 
 function isNotice(read: readonly FeedFact[] | ResyncNotice): read is ResyncNotice {
@@ -54,6 +61,8 @@ class Watcher {
   readonly response: ServerResponse;
   readonly reader: FeedReader;
   readonly filter: EventFilter;
+  /** Whether its token still holds; undefined: it needed none. */
+  readonly mayGoOn: (() => boolean) | undefined;
   /** Waits for its turn of the pump. */
   queued = false;
   /** The connection has as much as it takes for now. */
@@ -61,10 +70,16 @@ class Watcher {
   /** Instants of the last ones. */
   resyncs: number[] = [];
 
-  constructor(response: ServerResponse, reader: FeedReader, filter: EventFilter) {
+  constructor(
+    response: ServerResponse,
+    reader: FeedReader,
+    filter: EventFilter,
+    mayGoOn: (() => boolean) | undefined,
+  ) {
     this.response = response;
     this.reader = reader;
     this.filter = filter;
+    this.mayGoOn = mayGoOn;
   }
 }
 
@@ -94,9 +109,17 @@ export class Watchers {
     return this.#watchers.size >= this.#limit;
   }
 
-  /** Writes what `reader` reads to `response`, whose head is sent, until that closes. */
-  add(response: ServerResponse, reader: FeedReader, filter: EventFilter): void {
-    const watcher = new Watcher(response, reader, filter);
+  /**
+   * Writes what `reader` reads to `response`, whose head is sent, until that closes or `mayGoOn`
+   * says no: it is asked before each piece and with each heartbeat.
+   */
+  add(
+    response: ServerResponse,
+    reader: FeedReader,
+    filter: EventFilter,
+    mayGoOn?: () => boolean,
+  ): void {
+    const watcher = new Watcher(response, reader, filter, mayGoOn);
     this.#watchers.add(watcher);
     this.#endHeartbeat ??= repeat(this.#timers, HEARTBEAT_MS, () => this.#beat());
     reader.onFact = () => this.#wake(watcher);
@@ -132,10 +155,14 @@ export class Watchers {
 
   /** Comments keep proxies from hanging up; the id lets a reader of few events keep its place. */
   #beat(): void {
-    for (const watcher of this.#watchers) {
-      if (watcher.full) continue;
-      watcher.full = !watcher.response.write(`: alive\nid: ${watcher.reader.cursor}\n\n`);
+    for (const watcher of [...this.#watchers]) {
+      if (watcher.mayGoOn?.() === false) this.#end(watcher);
+      else if (!watcher.full) this.#keepAlive(watcher);
     }
+  }
+
+  #keepAlive(watcher: Watcher): void {
+    watcher.full = !watcher.response.write(`: alive\nid: ${watcher.reader.cursor}\n\n`);
   }
 
   #wake(watcher: Watcher): void {
@@ -168,6 +195,10 @@ export class Watchers {
 
   /** Gives one watcher its share; returns what it cost, at least 1. */
   #serve(watcher: Watcher): number {
+    if (watcher.mayGoOn?.() === false) {
+      this.#end(watcher);
+      return 1;
+    }
     const read = watcher.reader.read(FACTS_PER_READ);
     if (isNotice(read)) {
       this.#resync(watcher, read);

@@ -72,7 +72,8 @@ export const LOG_FIELDS = {
   source: { type: 'text', meaning: 'Where pressure comes from.' },
   fill: { type: 'number', meaning: 'How full that is: 0 empty, 1 at its limit.' },
 
-  complaints: { type: 'texts', meaning: 'What is wrong with a configuration, with the path of each.' },
+  complaints: { type: 'texts', meaning: 'What is wrong with a configuration, or with the file of tokens, with the path of each.' },
+  tokens: { type: 'whole number', meaning: 'How many tokens there are.' },
   options: { type: 'texts', meaning: 'Paths of options.' },
   changed: { type: 'texts', meaning: 'Flags, with what they were and are.' },
   worstCase: { type: 'texts', meaning: 'What memory may hold at worst, line by line, and in all.' },

@@ -225,7 +225,7 @@ describe('signing in to the bus', () => {
     ]);
     expect(told(yaml, BUS)).toEqual(['bus.passwordFile: is of no use without a user in the URL']);
     expect(told(undefined, ANN)).toEqual([
-      expect.stringMatching(/^bus\.url: has a user without a password; .* bus\.tokenFile$/),
+      expect.stringMatching(/^LEASEHOLD_BUS_URL: has a user without a password; .* bus\.tokenFile$/),
     ]);
   });
 

@@ -1,4 +1,7 @@
-import { describe, expect, test } from 'vitest';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, test } from 'vitest';
 import { ConfigurationError } from '../../src/config/complaint.ts';
 import { complaintsOf, load, MACHINE, told } from './loading.ts';
 
@@ -249,6 +252,15 @@ describe('complaints', () => {
   });
 });
 
+const scratch = mkdtempSync(join(tmpdir(), 'leasehold-config-'));
+afterAll(() => rmSync(scratch, { recursive: true }));
+
+function tokensFile(content: object): string {
+  const path = join(scratch, 'tokens.yaml');
+  writeFileSync(path, JSON.stringify(content));
+  return path;
+}
+
 describe('listening', () => {
   test.each([
     ['127.0.0.1:0', { kind: 'tcp', host: '127.0.0.1', port: 0 }],
@@ -266,10 +278,10 @@ describe('listening', () => {
   });
 
   test.each([
-    ['0.0.0.0:7117', /not a loopback address.*no tokens/],
+    ['0.0.0.0:7117', /not a loopback address.*without tokensFile.*read and write everything/],
     ['[::]:7117', /not a loopback address/],
-    ['10.0.0.1:7117', /not a loopback address/],
-    ['example.org:80', /not a loopback address/],
+    ['127.0.0.1:1,10.0.0.1:7117', /"10\.0\.0\.1:7117" is not a loopback address/],
+    ['example.org:80', /names a host/],
     ['127.0.0.1:65536', /no such port/],
     ['127.0.0.1', /not an address/],
     ['[127.0.0.1]:1', /no IPv6 address/],
@@ -279,6 +291,11 @@ describe('listening', () => {
   ])('refuses %s', (written, reason) => {
     expect(told(undefined, { LEASEHOLD_LISTEN: written })).toEqual([expect.stringMatching(reason)]);
     expect(told(undefined, { LEASEHOLD_LISTEN: written })[0]).toMatch(/^LEASEHOLD_LISTEN: /);
+  });
+
+  test.each(['0.0.0.0:7117', '[::]:7117', '10.0.0.1:7117'])('takes %s with tokens', (written) => {
+    const environment = { LEASEHOLD_LISTEN: written, LEASEHOLD_TOKENS_FILE: tokensFile({ tokens: [] }) };
+    expect(load(undefined, environment).listen).toHaveLength(1);
   });
 
   test('refuses a list of nothing', () => {
@@ -334,9 +351,14 @@ describe('the environment', () => {
     expect(load(undefined, injected)).toEqual(load());
   });
 
-  test('LEASEHOLD_TOKENS_FILE belongs to a later version, and its value is never repeated', () => {
-    const complaints = told(undefined, { LEASEHOLD_TOKENS_FILE: '/run/hunter2' });
-    expect(complaints).toEqual([expect.stringMatching(/part of this version/)]);
-    expect(complaints.join()).not.toContain('hunter2');
+  test('a file of tokens is judged with the rest, every complaint with its place', () => {
+    const verbs = ['read', 'fly'];
+    const LEASEHOLD_TOKENS_FILE = tokensFile({ tokens: [{ subject: 'web', namespaces: ['*'], verbs }] });
+    expect(told(undefined, { LEASEHOLD_TOKENS_FILE })).toEqual([
+      expect.stringMatching(/^LEASEHOLD_TOKENS_FILE: ".*": tokens\[0\]\.verbs must be a list from read/),
+    ]);
+    expect(told('tokensFile: /nowhere/at-all')).toEqual([
+      expect.stringMatching(/^tokensFile: "\/nowhere\/at-all" cannot be read: ENOENT/),
+    ]);
   });
 });

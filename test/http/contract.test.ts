@@ -215,8 +215,17 @@ describe.each(routes.map((route) => [`${route.method} ${route.path}`, route] as 
   });
   test('refuses a query it does not know', () =>
     expectCode('unknown-field', send(operation, { url: withQuery('zzz=1') })));
-  test('refuses a foreign Host', () =>
+  testIf(problems.includes('host-refused'), 'refuses a foreign Host', () =>
     expectCode('host-refused', send(operation, { headers: { host: 'evil.example' } })));
+  testIf(problems.includes('forbidden'), 'refuses a page of another origin', () =>
+    expectCode('forbidden', send(operation, { headers: { origin: 'http://evil.example' } })));
+  testIf(problems.includes('unauthenticated'), 'refuses to answer without a token where there are some', async () => {
+    const where = edge({ tokens: { tokens: [] } });
+    edges.push(where);
+    const answer = askSample(where, operation, {}).then((each) => record(operation, each));
+    await expectCode('unauthenticated', answer);
+    expect((await answer).headers['www-authenticate']).toBe('Bearer realm="leasehold"');
+  });
   test('refuses a target that is too long', () =>
     expectCode('uri-too-long', send(operation, { url: withQuery(`x=${'a'.repeat(9000)}`) })));
   test('refuses to answer without a Host', () =>

@@ -1,5 +1,8 @@
 /** A whole edge over a real engine, on a clock and a journal that only the test moves. */
 import { inject, type InjectOptions, type Response } from 'light-my-request';
+import { parseTokens } from '../../src/access/token-list.ts';
+import type { Token } from '../../src/access/token.ts';
+import { Tokens } from '../../src/access/tokens.ts';
 import type { Command } from '../../src/core/command.ts';
 import type { NamespaceContract } from '../../src/core/contract.ts';
 import { Core } from '../../src/core/core.ts';
@@ -20,6 +23,7 @@ import { HeldJournal } from '../engine/held-journal.ts';
 
 export const ACTOR = '00000000000000aa';
 export const START_MS = 1_700_000_000_000;
+const KEY = Buffer.alloc(32, 7);
 
 type Contract = NamespaceContract & EventContract;
 
@@ -61,6 +65,7 @@ const LIMITS = {
 export const OPTIONS: HttpOptions = {
   version: '0.0.0-test',
   hosts: ['sidecar.internal'],
+  socketMode: '0600',
   requestTimeoutMs: 30_000,
   headersTimeoutMs: 10_000,
   keepAliveMs: 72_000,
@@ -126,6 +131,8 @@ export interface EdgeChanges {
   readonly options?: Partial<HttpOptions>;
   readonly feedFacts?: number;
   readonly promptJournal?: boolean;
+  /** The file of tokens; absent: there are none. */
+  readonly tokens?: object;
   readonly admission?: WorldChanges;
   /** What stands between the edge and the engine. */
   readonly wrap?: (service: Service) => Service;
@@ -200,7 +207,10 @@ export function edge(changes: EdgeChanges = {}) {
   // Nothing is held back unless the test asks for it: only it moves the time.
   const settings = { holdMs: 0, ...changes.admission?.settings };
   const pressure = admissionWorld({ ...changes.admission, settings });
+  const tokens =
+    changes.tokens === undefined ? undefined : new Tokens(KEY, clocks.wallMs, tokensOf(changes.tokens));
   const http = createHttpServer({
+    access: tokens,
     timers: systemMachine,
     service: changes.wrap?.(interposed) ?? interposed,
     feed,
@@ -249,8 +259,15 @@ export function edge(changes: EdgeChanges = {}) {
   };
   return {
     ask, advance, clocks, core, engine, failures, feed, http, interposed, journal, logged,
-    operations, pressure, stop,
+    operations, pressure, stop, tokens,
   };
+}
+
+/** @throws Error with the complaints */
+export function tokensOf(file: object): readonly Token[] {
+  const parsed = parseTokens(JSON.stringify(file));
+  if ('tokens' in parsed) return parsed.tokens;
+  throw new Error(JSON.stringify(parsed.complaints));
 }
 
 export type Edge = ReturnType<typeof edge>;

@@ -57,13 +57,18 @@ describe('Idempotency-Key', () => {
     },
   );
 
-  const sent: Sent = { method: 'PUT', path: '/p', query: 'q', contentType: 't', body: Buffer.from('b') };
+  const sent: Sent = {
+    method: 'PUT', path: '/p', query: 'q', contentType: 't', body: Buffer.from('b'), subject: undefined,
+  };
 
   test('counts within one method and path', () => {
     const key = (more: Partial<Sent>) => idempotencyRequest('k', { ...sent, ...more }).key;
     expect(key({ query: 'other', body: Buffer.from('x') })).toBe(key({}));
     expect(key({ path: '/other' })).not.toBe(key({}));
     expect(key({ method: 'POST' })).not.toBe(key({}));
+    // Nobody is given the answer of another subject.
+    expect(key({ subject: 'web' })).not.toBe(key({}));
+    expect(key({ subject: 'web' })).not.toBe(key({ subject: 'jobs' }));
   });
 
   test.each([

@@ -5,6 +5,7 @@ import { DEFAULT_CONTENT_TYPE } from '../../core/entry-table.ts';
 import { isRefusal } from '../../core/refusal.ts';
 import type { Service } from '../../engine/service.ts';
 import { ERRORS, reject, type Rejection } from '../../errors.ts';
+import { judgedOperation } from '../access.ts';
 import { bytesIn, type Format } from '../content.ts';
 import { parseIfMatch, parseIfNoneMatch, quotedTag, type Tags } from '../etag.ts';
 import { keyRefusal } from '../key.ts';
@@ -62,6 +63,7 @@ export function batchRoutes(options: HttpOptions): Route[] {
       method: 'POST',
       path: '/v1/batch',
       class: 'put',
+      verb: 'write',
       operation: 'batch',
       summary: 'Perform many operations; later ones see earlier ones',
       headers: ['Idempotency-Key'],
@@ -86,7 +88,7 @@ export function batchRoutes(options: HttpOptions): Route[] {
             const detail = `operations[${index}]: ${command.detail}`;
             return exchange.refuse({ ...command, detail });
           }
-          commands.push(command);
+          commands.push(judgedOperation(exchange.bearer, command));
         }
         exchange.submit(
           { op: 'batch', atomic, operations: commands },

@@ -1,7 +1,9 @@
 /** The feed as server-sent events. */
 import * as z from 'zod';
+import { mayUse } from '../../core/bearer.ts';
 import { reject } from '../../errors.ts';
 import { ALL_NAMES } from '../../events/event-types.ts';
+import { foreign } from '../access.ts';
 import { preferred } from '../content.ts';
 import { defineRoute, type Route } from '../route.ts';
 import { leaseRef, namespaceName } from '../schemas.ts';
@@ -39,6 +41,7 @@ export const eventRoutes: readonly Route[] = [
     method: 'GET',
     path: '/v1/events',
     class: 'list',
+    verb: 'watch',
     operation: 'watch',
     summary: 'Follow what happens, as server-sent events',
     headers: ['Last-Event-ID'],
@@ -53,9 +56,12 @@ export const eventRoutes: readonly Route[] = [
     },
     problems: ['not-acceptable', 'invalid-cursor', 'draining'],
     handle(exchange, { namespace, prefix, types, lease, since }) {
-      const { request, response, edge } = exchange;
+      const { request, response, edge, bearer } = exchange;
       if (preferred(request.headers.accept, [EVENT_STREAM]) === undefined) {
         return exchange.refuse(reject('not-acceptable', `Cannot answer in anything but ${EVENT_STREAM}`));
+      }
+      if (namespace !== undefined && bearer !== undefined && !mayUse(bearer, namespace)) {
+        return exchange.refuse(foreign(namespace));
       }
       if (since !== undefined && !CURSOR.test(since)) {
         return exchange.refuse(reject('invalid-cursor', 'Cannot start there: not a cursor of the feed'));
@@ -75,7 +81,9 @@ export const eventRoutes: readonly Route[] = [
       exchange.sendHead(200, ['Content-Type', EVENT_STREAM, 'Cache-Control', 'no-store']);
       // A reader that has closed its side will not read on; half-open is for requests.
       request.socket.once('end', () => response.end());
-      edge.watchers.add(response, reader, { namespace, prefix, lease, names });
+      const namespaces = bearer?.namespaces;
+      const mayGoOn = bearer === undefined ? undefined : () => edge.access?.holds(bearer) === true;
+      edge.watchers.add(response, reader, { namespace, namespaces, prefix, lease, names }, mayGoOn);
     },
   }),
 ];

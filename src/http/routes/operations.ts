@@ -1,5 +1,6 @@
 /** The sidecar as a whole: its status, a round with the ledger, and what the platform asks. */
 import * as z from 'zod';
+import { type Bearer, mayUse } from '../../core/bearer.ts';
 import { isRefusal } from '../../core/refusal.ts';
 import { reject, type ErrorCode, type Rejection } from '../../errors.ts';
 import { READINESS_CODES } from '../../readiness.ts';
@@ -38,12 +39,18 @@ const reconcileBody = z.strictObject({
   dryRun: z.boolean().exactOptional().describe('Only report what would be repaired.'),
 });
 
+/** Which namespaces a bearer is told of. */
+function seenBy(bearer: Bearer | undefined): (namespace: string) => boolean {
+  return (namespace) => bearer === undefined || mayUse(bearer, namespace);
+}
+
 export const operationRoutes: readonly Route[] = [
   defineRoute({
     method: 'GET',
     path: '/v1/status',
     // Who looks at it under pressure is who can do something about it.
     class: 'read',
+    verb: 'operate',
     operation: 'status',
     summary: 'Everything about this sidecar on one page',
     replies: {
@@ -56,7 +63,7 @@ export const operationRoutes: readonly Route[] = [
       // Before it has recovered, a sidecar has no feed to be followed.
       const running = operations.readiness().state !== 'recovering';
       const headers = running ? ['Leasehold-Cursor', exchange.cursor] : [];
-      exchange.sendDocument(200, headers, operations.status());
+      exchange.sendDocument(200, headers, operations.status(seenBy(exchange.bearer)));
     },
   }),
 
@@ -64,6 +71,7 @@ export const operationRoutes: readonly Route[] = [
     method: 'POST',
     path: '/v1/reconcile',
     class: 'list',
+    verb: 'operate',
     operation: 'reconcile',
     summary: 'Make a round with the ledger now',
     body: reconcileBody,
@@ -84,6 +92,8 @@ export const operationRoutes: readonly Route[] = [
     method: 'GET',
     path: '/livez',
     class: 'health',
+    verb: 'none',
+    fromAnywhere: true,
     operation: 'live',
     summary: 'Whether the event loop turns',
     replies: { 200: { description: 'It does', document: z.strictObject({ alive: z.literal(true) }) } },
@@ -99,6 +109,8 @@ export const operationRoutes: readonly Route[] = [
     method: 'GET',
     path: '/readyz',
     class: 'health',
+    verb: 'none',
+    fromAnywhere: true,
     operation: 'ready',
     summary: 'Whether the sidecar can serve; degraded is ready',
     replies: { 200: { description: 'It can', document: readyReply } },
