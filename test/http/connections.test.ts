@@ -170,8 +170,8 @@ describe('one connection', () => {
 
   test('takes a target with its host in it, and judges that host', async () => {
     const { url } = await listening();
-    expect((await exchangeRaw(url, get('http://localhost:1/livez'))).status).toBe(200);
-    const foreign = await exchangeRaw(url, get('http://evil.example/livez'));
+    expect((await exchangeRaw(url, get('http://localhost:1/openapi.json'))).status).toBe(200);
+    const foreign = await exchangeRaw(url, get('http://evil.example/openapi.json'));
     expect([foreign.status, codeOf(foreign.body)]).toEqual([421, 'host-refused']);
   });
 
