@@ -2,12 +2,14 @@
  * The gate behind `npm test`: type check, lint, every test, in that order, all of them even when an
  * earlier one fails, so one run shows everything. It ends with one line alone, `N passed, N failed`;
  * a type check or lint that fails counts as one failed. Arguments go to vitest:
- * `npm test -- test/config`. Before all that it sees to the servers that npm cannot bring.
+ * `npm test -- test/config`. Before all that it sees to the servers that npm cannot bring, and to
+ * helm.
  */
 import { spawn } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { requireHelm } from '../test/helm/require-helm.ts';
 import { requireNats } from '../test/servers/require-nats.ts';
 import { requireRedis } from '../test/servers/require-redis.ts';
 import { addUp, countVitest, summaryLine, type Tally } from './tally.ts';
@@ -55,15 +57,19 @@ async function tests(title: string, filters: readonly string[]): Promise<Tally> 
   }
 }
 
+const asked = process.argv.slice(2);
+/** Only what is about the chart needs helm. */
+const wantsHelm = asked.length === 0 || asked.some((filter) => filter.includes('helm'));
+
 try {
   await requireRedis();
   await requireNats();
+  if (wantsHelm) await requireHelm();
 } catch (error) {
   process.stderr.write(`${(error as Error).message}\n`);
   process.exit(1);
 }
 
-const asked = process.argv.slice(2);
 const tally = addUp([
   await check('types (tsc)', 'tsc', ['--noEmit', '-p', '.']),
   await check('lint (biome)', 'biome', ['check', '--error-on-warnings', '.']),
