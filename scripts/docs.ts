@@ -4,6 +4,7 @@
  */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { chartCosts, chartReadme, chartSchema } from './chart-files.ts';
 import { configurationPage, defaultFile } from './configuration-page.ts';
 import { asyncApiFile, eventReferencePage } from './event-pages.ts';
 import { loggingPage } from './logging-page.ts';
@@ -17,6 +18,9 @@ const pages: Readonly<Record<string, () => string>> = {
   'docs/event-reference.md': eventReferencePage,
   'docs/logging.md': loggingPage,
   'docs/simulation.md': simulationPage,
+  'helm/leasehold/README.md': chartReadme,
+  'helm/leasehold/values.schema.json': chartSchema,
+  'helm/leasehold/templates/_costs.tpl': chartCosts,
 };
 
 for (const [path, content] of Object.entries(pages)) {
