@@ -3,12 +3,14 @@
  * latency counts from the moment a request was due, so a stall shows in full. Writes of one key
  * wait for each other; the reply of every request goes to the model.
  */
+import { randomUUID } from 'node:crypto';
 import { bareEtag } from './etag.ts';
 import { Histogram } from './histogram.ts';
 import { type Address, type Exchange, HttpClient, hostOf } from './http-client.ts';
 import type { Model, WriteIntent, WriteReply } from './model.ts';
 import type { KeyNames, Values } from './payload.ts';
 import { header, type Response } from './response-parser.ts';
+import type { Retries } from './retries.ts';
 import { type Draw, type DrawSource, RequestWriter } from './traffic.ts';
 import type { Operation } from './workload.ts';
 
@@ -38,6 +40,8 @@ export interface DriverOptions {
   readonly names: KeyNames;
   readonly values: Values;
   readonly model: Judge;
+  /** Without them a refusal stands, and a request whose connection breaks is lost. */
+  readonly retries?: Retries;
   /** Called now and then between requests, for work that may take a millisecond. */
   readonly onIdle: (now: number) => void;
 }
@@ -60,12 +64,15 @@ export class Driver {
   readonly #options: DriverOptions;
   readonly #requests: RequestWriter;
   readonly #client: HttpClient;
+  /** Of the keys that make a repeated write the same write. */
+  readonly #tag = randomUUID();
   readonly #waiting = new Map<number, Draw[]>();
   /** Draws whose key has become free. */
   #ready: Draw[] = [];
   #backlog: Draw[] = [];
   #waitingCount = 0;
   #writes = 0;
+  #keysMade = 0;
   #replies = 0;
   #hits = 0;
   #misses = 0;
@@ -109,7 +116,10 @@ export class Driver {
     if (this.#options.rate !== undefined) this.#pace(this.#options.rate);
     this.#idler = setInterval(() => {
       const now = performance.now();
-      this.#options.model.setHorizon(Math.min(now, this.#client.oldestSentAt));
+      const { retries, model } = this.#options;
+      const oldestSentAt = Math.min(this.#client.oldestSentAt, retries?.oldestSentAt ?? Infinity);
+      model.setHorizon(Math.min(now, oldestSentAt));
+      if (retries !== undefined && retries.waiting > 0) this.#client.wake();
       this.#options.onIdle(now);
     }, 5);
   }
@@ -121,7 +131,8 @@ export class Driver {
     this.#ready = [];
     this.#backlog = [];
     this.#waiting.clear();
-    while (this.#client.inFlight > 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    const isBusy = (): boolean => this.#client.inFlight > 0 || (this.#options.retries?.waiting ?? 0) > 0;
+    while (isBusy()) await new Promise((resolve) => setTimeout(resolve, 5));
   }
 
   close(): void {
@@ -144,6 +155,15 @@ export class Driver {
   }
 
   #next(): Exchange | undefined {
+    const { retries } = this.#options;
+    if (retries === undefined) return this.#nextNew();
+    const again = retries.due(performance.now());
+    if (again !== undefined || retries.isFull) return again;
+    const exchange = this.#nextNew();
+    return exchange === undefined ? undefined : retries.wrap(exchange);
+  }
+
+  #nextNew(): Exchange | undefined {
     if (this.#stopped) return undefined;
     // Most draws can go out at once; a hot key's writes are put aside and the next draw is tried.
     for (let tries = 0; tries < 64; tries += 1) {
@@ -238,7 +258,7 @@ export class Driver {
       const ttl = belief.liveForMs > SURELY_LIVE_MS ? undefined : ttlMs;
       return {
         intent: { kind: 'incr', rank, sentAt, ttlMs: ttl },
-        text: this.#requests.increment(rank, ttl),
+        text: this.#requests.increment(rank, ttl, this.#onceOnly()),
       };
     }
     this.#writes += 1;
@@ -248,17 +268,25 @@ export class Driver {
       // Half of them keep the deadline; one in eight carries a version that never was.
       const ttl = chance < 0.5 ? ttlMs : undefined;
       const ifMatch = chance * 8 - Math.floor(chance * 8) < 1 / 8 ? 'never' : (belief.etag ?? 'never');
+      const headers = `If-Match: "${ifMatch}"\r\n${this.#onceOnly()}`;
       return {
         intent: { kind: 'cas', rank, sentAt, ttlMs: ttl, ifMatch, content },
-        text: this.#requests.put(rank, value, ttl, `If-Match: "${ifMatch}"\r\n`),
+        text: this.#requests.put(rank, value, ttl, headers),
       };
     }
     const kind = draw.operation === 'add' ? 'add' : 'set';
     const condition = kind === 'add' ? 'If-None-Match: *\r\n' : '';
     return {
       intent: { kind, rank, sentAt, ttlMs, content },
-      text: this.#requests.put(rank, value, ttlMs, condition),
+      text: this.#requests.put(rank, value, ttlMs, condition + this.#onceOnly()),
     };
+  }
+
+  /** What makes sending it again harmless, where it may be. */
+  #onceOnly(): string {
+    if (this.#options.retries === undefined) return '';
+    this.#keysMade += 1;
+    return `Idempotency-Key: "${this.#tag}-${this.#keysMade}"\r\n`;
   }
 
   #account(draw: Draw, sentAt: number, receivedAt: number): void {

@@ -87,6 +87,7 @@ export class EventStream {
       if (response.statusCode !== 200) {
         onOpen(new Error(`Cannot follow the events: status ${response.statusCode}`));
         response.resume();
+        this.#again();
         return;
       }
       onOpen();
@@ -100,6 +101,8 @@ export class EventStream {
     response.setEncoding('utf8');
     response.on('data', (text: string) => {
       receivedAt = performance.now();
+      // Where it starts is told without an event, of which the parser says nothing.
+      this.#cursor ??= /^id: (\S+)$/m.exec(text)?.[1];
       parser.feed(text);
     });
     response.on('close', () => this.#again());

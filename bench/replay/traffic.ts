@@ -48,21 +48,21 @@ export class RequestWriter {
     return `GET ${this.#path}${this.#names.nameOf(rank)}${this.#host}\r\n`;
   }
 
-  /** `condition`: a whole header line with its end, or nothing. */
-  put(rank: number, value: string, ttlMs: number | undefined, condition: string): string {
+  /** `headers`: whole header lines with their ends, or nothing. */
+  put(rank: number, value: string, ttlMs: number | undefined, headers: string): string {
     const query = ttlMs === undefined ? '' : `?ttlMs=${ttlMs}`;
     return (
       `PUT ${this.#path}${this.#names.nameOf(rank)}${query}${this.#host}` +
-      `Content-Type: application/octet-stream\r\n${condition}` +
+      `Content-Type: application/octet-stream\r\n${headers}` +
       `Content-Length: ${value.length}\r\n\r\n${value}`
     );
   }
 
-  increment(rank: number, ttlMs: number | undefined): string {
+  increment(rank: number, ttlMs: number | undefined, headers = ''): string {
     const body = ttlMs === undefined ? '{"by":1}' : `{"by":1,"ttlMs":${ttlMs}}`;
     return (
       `POST ${this.#path}${this.#names.nameOf(rank)}/increment${this.#host}` +
-      `Content-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`
+      `Content-Type: application/json\r\n${headers}Content-Length: ${body.length}\r\n\r\n${body}`
     );
   }
 }

@@ -27,6 +27,8 @@ export class SharedEndings {
   readonly #graceMs: number;
   /** By sidecar: endings of before this instant may have been in a gap of its stream. */
   readonly #gapUntil: number[];
+  /** By sidecar: since when it tells anything; infinite while it is down. */
+  readonly #tellsSince: number[];
   #byReason: Record<string, number> = {};
   #redelivered = 0;
   #resyncs = 0;
@@ -40,6 +42,7 @@ export class SharedEndings {
     this.#log = log;
     this.#graceMs = graceMs;
     this.#gapUntil = new Array(judge.sidecars).fill(-Infinity);
+    this.#tellsSince = new Array(judge.sidecars).fill(-Infinity);
   }
 
   /** `moved`: those that another sidecar's write has superseded. */
@@ -57,6 +60,15 @@ export class SharedEndings {
   noteGap(sidecar: number, now: number): void {
     this.#resyncs += 1;
     this.#gapUntil[sidecar] = now;
+  }
+
+  /** The sidecar is down: what is due there is told when it is back. */
+  noteDown(sidecar: number): void {
+    this.#tellsSince[sidecar] = Infinity;
+  }
+
+  noteBack(sidecar: number, now: number): void {
+    this.#tellsSince[sidecar] = now;
   }
 
   note(sidecar: number, ending: ToldEnding, receivedAt: number): void {
@@ -181,7 +193,7 @@ export class SharedEndings {
   /** False when an ending that was due is missing. */
   #demand(key: SharedKey, dueBefore: number): boolean {
     for (const version of key.versions) {
-      if (!isOwed(version, dueBefore)) continue;
+      if (!isOwed(version, dueBefore) || this.#tellsSince[version.sidecar]! >= dueBefore) continue;
       if (version.deadlineHi >= this.#gapUntil[version.sidecar]!) {
         this.#judge.fail(key, 'missing ending', `of ${version.etag} at sidecar ${version.sidecar}: it was due and did not come`);
         return false;

@@ -14,7 +14,7 @@ export interface FleetOptions {
 
 export interface Fleet {
   readonly redis: RedisServer;
-  readonly sidecars: readonly SidecarProcess[];
+  readonly sidecars: readonly Pick<SidecarProcess, 'url'>[];
   /** Which of them is no longer there, and why; undefined while all run. */
   exit(): string | undefined;
   /** The end of what they wrote on stderr. */

@@ -82,6 +82,20 @@ export class SharedJudge {
     };
   }
 
+  /**
+   * The sidecar goes on as its next run: with its own versions, as far as nothing of others' may
+   * have taken their place, and without its copies of others' until it has them again.
+   */
+  noteRestart(sidecar: number): void {
+    for (const key of this.keys.values()) {
+      const floor = floorOf(key, sidecar, Infinity);
+      if (floor === undefined) continue;
+      const isAlone = floor.sidecar === sidecar &&
+        key.versions.every((each) => each.sidecar === sidecar || isSurelyOlder(each, floor));
+      if (!isAlone) key.evidence = key.evidence.filter((each) => each.sidecar !== sidecar);
+    }
+  }
+
   /** The version with this tag, of whatever key. */
   find(etag: string): Version | undefined {
     return this.#byEtag.get(etag);

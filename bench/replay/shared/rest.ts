@@ -34,7 +34,7 @@ export interface Difference {
 }
 
 export interface RestOptions {
-  readonly fleet: Fleet;
+  readonly fleet: Pick<Fleet, 'redis' | 'sidecars'>;
   readonly namespace: string;
   readonly names: KeyNames;
   readonly judge: SharedJudge;

@@ -25,6 +25,8 @@ export interface Ending {
 /** A write as it was told. `previous`: the version it wrote over under the same lease. */
 export interface Write {
   readonly etag: string;
+  /** Its own, if it has one of its own. */
+  readonly lease: string;
   readonly previous: string | undefined;
 }
 
@@ -102,11 +104,12 @@ export class Archive {
         this.grants.add(data.lease);
         return;
       case 'entry.created':
-        this.writes.push({ etag: data.etag, previous: undefined });
+        this.writes.push({ etag: data.etag, lease: data.lease, previous: undefined });
         return;
       case 'entry.updated':
         this.writes.push({
           etag: data.etag,
+          lease: data.lease,
           previous: data.previousLease === undefined ? data.previousEtag : undefined,
         });
         return;

@@ -19,6 +19,11 @@ export interface Rest {
 export interface Circumstances {
   /** The stream of the other events lost some of what it had: only endings are kept for that. */
   readonly eventsLost: boolean;
+  /**
+   * Several sidecars write the same keys, all under implicit leases. What a write took the place of
+   * may have been another's value; what it goes on from is its own of the same lease.
+   */
+  readonly severalWriters?: boolean;
 }
 
 const SHOWN = 5;
@@ -86,12 +91,20 @@ function leases(
 
 /** Every unbroken run of writes that anybody knows of. */
 function entries(
-  account: Account, archive: Archive, rest: Rest, { eventsLost }: Circumstances,
+  account: Account, archive: Archive, rest: Rest, { eventsLost, severalWriters = false }: Circumstances,
 ): string[] {
   const families = new Families();
   for (const { etags } of account.runs) for (const etag of etags) families.join(etags[0]!, etag);
   const known = new Set(account.runs.flatMap(({ etags }) => etags));
-  for (const { etag, previous } of archive.writes) families.join(previous ?? etag, etag);
+  const firstOf = new Map<string, string>();
+  for (const { etag, lease, previous } of archive.writes) {
+    if (!severalWriters) families.join(previous ?? etag, etag);
+    else if (firstOf.has(lease)) families.join(firstOf.get(lease)!, etag);
+    else {
+      firstOf.set(lease, etag);
+      families.join(etag, etag);
+    }
+  }
 
   const lives = new Map<string, { id: string; endings: Ending[]; isLive: boolean }>();
   for (const etag of families.members()) {
