@@ -8,6 +8,7 @@ import { chartCosts, chartReadme, chartSchema } from './chart-files.ts';
 import { configurationPage, defaultFile } from './configuration-page.ts';
 import { asyncApiFile, eventReferencePage } from './event-pages.ts';
 import { loggingPage } from './logging-page.ts';
+import { metricsPage } from './metrics-page.ts';
 import { simulationPage } from './simulation-page.ts';
 
 const root = join(import.meta.dirname, '..');
@@ -17,6 +18,7 @@ const pages: Readonly<Record<string, () => string>> = {
   'docs/asyncapi.json': asyncApiFile,
   'docs/event-reference.md': eventReferencePage,
   'docs/logging.md': loggingPage,
+  'docs/metrics.md': metricsPage,
   'docs/simulation.md': simulationPage,
   'helm/leasehold/README.md': chartReadme,
   'helm/leasehold/values.schema.json': chartSchema,

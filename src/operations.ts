@@ -15,6 +15,7 @@ import type { Rejection } from './errors.ts';
 import type { Operations, Readiness } from './http/operations.ts';
 import type { Journal } from './journal/journal.ts';
 import { type Machine, repeat } from './machine/machine.ts';
+import { Metering } from './metering.ts';
 import { type DegradedReason, ordered, READINESS_REASONS } from './readiness.ts';
 import { VERSION } from './version.ts';
 
@@ -79,6 +80,7 @@ export class SidecarOperations implements Operations {
   reconstitution: Counting | undefined;
   /** What the feature flags are now. */
   flags: () => Flags;
+  readonly metering: Metering;
   readonly #config: Config;
   readonly #worstCase: WorstCase;
   readonly #actor: string;
@@ -104,9 +106,13 @@ export class SidecarOperations implements Operations {
     this.#feed = parts.feed;
     this.#idempotency = parts.idempotency;
     this.#machine = parts.machine;
+    this.metering = new Metering({
+      config: parts.config, machine: parts.machine, readiness: () => this.readiness(),
+    });
     this.#startedAt = this.#beatAt = parts.machine.monotonicMs();
     this.#endBeat = repeat(parts.machine, BEAT_MS, () => {
       this.#beatAt = this.#machine.monotonicMs();
+      this.metering.lookAtClocks();
     });
   }
 
@@ -135,6 +141,10 @@ export class SidecarOperations implements Operations {
     if (reasons.length === 0) return { ready: true, state: 'ready', reasons };
     const ready = reasons.every((reason) => READINESS_REASONS[reason].ready);
     return { ready, state: 'degraded', reasons };
+  }
+
+  metrics(): string {
+    return this.metering.prometheusText();
   }
 
   async reconcile(request: { readonly dryRun: boolean }): Promise<object | Rejection> {

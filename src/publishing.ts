@@ -35,14 +35,14 @@ export interface PublishingParts {
 
 export class Publishing {
   readonly #parts: PublishingParts;
-  readonly #publisher: Publisher;
+  readonly publisher: Publisher;
   #cancelNote: () => void;
 
   constructor(parts: PublishingParts) {
     const { config, busConfig, bus, outbox, scheduler, log } = parts;
     this.#parts = parts;
     const context = { name: config.name, contractOf: contractOf(config) };
-    this.#publisher = createPublisher({
+    this.publisher = createPublisher({
       bus, outbox, scheduler, log,
       encode: (event) => encodeEvent(event, context, busConfig.encoding),
       soon: (work) => parts.timers.soon(work),
@@ -62,7 +62,7 @@ export class Publishing {
 
   /** Why the sidecar is degraded. */
   reasons(): readonly DegradedReason[] {
-    return this.#publisher.reasons();
+    return this.publisher.reasons();
   }
 
   /** How full the outbox is, and until when it has room again. */
@@ -85,8 +85,8 @@ export class Publishing {
   /** Until a stream's backlog is gone at the rate of late; undefined: it does not move. */
   #drainMs(stream: StreamName): number | undefined {
     // What it did before it stood still says nothing about when it goes on.
-    if (!this.#publisher.healthy) return undefined;
-    const rate = this.#publisher.drainRate(stream);
+    if (!this.publisher.healthy) return undefined;
+    const rate = this.publisher.drainRate(stream);
     return rate > 0 ? (this.#parts.outbox[stream].pending / rate) * 1000 : undefined;
   }
 
@@ -94,7 +94,7 @@ export class Publishing {
     const { bus, outbox } = this.#parts;
     return {
       bus: { kind: bus.kind, mode: bus.mode, ...bus.status() },
-      outbox: { ...outbox.status(), publisher: this.#publisher.status() },
+      outbox: { ...outbox.status(), publisher: this.publisher.status() },
     };
   }
 
@@ -103,8 +103,8 @@ export class Publishing {
     const { bus, engine } = this.#parts;
     engine.closeSource();
     const reachable = bus.state === 'connected';
-    const outcome = await this.#publisher.drain(reachable ? budgetMs : Math.min(budgetMs, DRAIN_AWAY_MS));
-    this.#publisher.close();
+    const outcome = await this.publisher.drain(reachable ? budgetMs : Math.min(budgetMs, DRAIN_AWAY_MS));
+    this.publisher.close();
     this.#cancelNote();
     engine.noteAcknowledged();
     await bus.close(CLOSE_MS);

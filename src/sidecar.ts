@@ -115,11 +115,14 @@ export async function startSidecar(parts: SidecarParts): Promise<Sidecar> {
     config, worstCase: memory, actor, feed, idempotency, machine,
   });
   operations.flags = parts.flags;
+  const { metering } = operations;
+  metering.outbox = outbox;
   boot.undo('operations', () => operations.close());
 
   try {
     const telemetry = await parts.openTelemetry?.({
       identity: { actor, name: config.name, version: VERSION },
+      metrics: metering,
     });
     boot.undo('telemetry', () => telemetry?.close(TELEMETRY_CLOSE_MS));
     boot.mark('telemetry');
@@ -132,6 +135,7 @@ export async function startSidecar(parts: SidecarParts): Promise<Sidecar> {
     const service = new LateService();
     const admission = admissionFor(config, log, machine, () => operations.running);
     operations.admission = admission;
+    metering.admission = admission;
     boot.undo('admission', () => admission.close());
     const access = openTokens(config, machine, log);
     boot.undo('tokens', () => access?.file.close());
@@ -142,6 +146,7 @@ export async function startSidecar(parts: SidecarParts): Promise<Sidecar> {
       eventOf: eventsOf(config),
       options: { version: VERSION, ...config.http, ...config.limits },
     });
+    metering.http = http;
     const urls = await http.listen(config.listen);
     boot.undo('http', () => http.drain(0));
     boot.mark('http');
@@ -203,6 +208,7 @@ export async function startSidecar(parts: SidecarParts): Promise<Sidecar> {
     engine.beginRun(actor);
     engine.start();
     operations.running = { core, engine, journal, recovery: summary };
+    metering.running = operations.running;
     admission.add([journalSignal(journal)]);
     core.setStretching(stretches(admission.pressure));
     const scheduler = schedulerOn(machine, timeline);
@@ -222,6 +228,7 @@ export async function startSidecar(parts: SidecarParts): Promise<Sidecar> {
         templateOf: templateOf(config),
       });
       operations.reconciliation = reconciliation;
+      metering.reconciliation = reconciliation;
       admission.add(ledgerSignals(reconciliation, core));
       reconciliation.start();
       boot.mark('ledger');
@@ -233,6 +240,7 @@ export async function startSidecar(parts: SidecarParts): Promise<Sidecar> {
         timers: machine,
       });
       operations.publishing = publishing;
+      metering.publishing = publishing;
       admission.add(publishing.signals());
       boot.mark('bus');
     }

@@ -6,6 +6,8 @@
 import type { Command } from '../core/command.ts';
 import { type ErrorCode, reject, type Rejection } from '../errors.ts';
 import type { LoopReading } from '../machine/machine.ts';
+import { LOOP_MS } from '../measure/buckets.ts';
+import { Histogram } from '../measure/histogram.ts';
 import type { DegradedReason } from '../readiness.ts';
 import type { Scheduler } from '../resilience/scheduler.ts';
 import { refusedAt, type RequestClass, type Sheddable } from './classes.ts';
@@ -84,6 +86,10 @@ export class Admission {
   #told: Pressure;
   #sinceWallMs: number;
   #cancel: () => void;
+  /** When the next look is due. */
+  #dueAt: number;
+  /** How late each look came: what a newcomer waits for its turn of the loop. */
+  readonly timerDelayMs = new Histogram(LOOP_MS);
   /** The value of `Leasehold-Pressure`; undefined while the level is nominal. */
   pressureField: string | undefined;
   /** Whether any namespace has a quota: whoever knows a command asks only then. */
@@ -112,6 +118,7 @@ export class Admission {
     this.#guarded = this.#quotas.any;
     this.#told = this.#gauges.pressure;
     this.#sinceWallMs = parts.wallMs();
+    this.#dueAt = scheduler.now() + WINDOW_MS;
     this.#cancel = scheduler.after(WINDOW_MS, this.#tick);
   }
 
@@ -223,6 +230,15 @@ export class Admission {
     });
   }
 
+  /** How full the fullest thing of each source is, as of the last look. */
+  fills(): Readonly<Record<PressureSource, number>> {
+    const fills: Record<PressureSource, number> = { outbox: 0, ledger: 0, journal: 0, memory: 0, loop: 0 };
+    for (const { signal, fill } of this.#gauges.gauges) {
+      fills[signal.source] = Math.max(fills[signal.source], fill);
+    }
+    return fills;
+  }
+
   /** Part of the status page. */
   status(): object {
     const { level, source, fill } = this.pressure;
@@ -251,6 +267,8 @@ export class Admission {
 
   readonly #tick = (): void => {
     const now = this.#scheduler.now();
+    this.timerDelayMs.add(Math.max(0, now - this.#dueAt));
+    this.#dueAt = now + WINDOW_MS;
     this.#limit.sample(this.#loop.sample(), now);
     const pressure = this.#gauges.sample(now);
     this.#decide();

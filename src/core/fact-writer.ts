@@ -21,6 +21,7 @@ import { bitOf, ENDINGS_STREAM, EVENTS_STREAM, NO_STREAM } from './told.ts';
 import type { BuriedRun, Tombstone } from './tombstones.ts';
 
 const NO_TRACE = new Uint8Array(0);
+const EXPIRED = END_REASONS.indexOf('expired');
 
 const TOLD_GRANTED = bitOf('lease.granted');
 const TOLD_RENEWED = bitOf('lease.renewed');
@@ -55,6 +56,10 @@ export class FactWriter extends CborWriter {
   /** Of endings: whose namespace has the room back when they are acknowledged, and of which kind. */
   readonly namespaces: Namespace[] = [];
   readonly ofLease: boolean[] = [];
+  /** Of endings, for who counts them: a place in `END_REASONS`, and milliseconds; NaN where none. */
+  readonly reasons: number[] = [];
+  readonly lateness: number[] = [];
+  readonly lifetimes: number[] = [];
   count = 0;
   /** Some value among them stays out of the feed. */
   leavesValuesOut = false;
@@ -100,6 +105,9 @@ export class FactWriter extends CborWriter {
     this.streams.length = count;
     this.namespaces.length = count;
     this.ofLease.length = count;
+    this.reasons.length = count;
+    this.lateness.length = count;
+    this.lifetimes.length = count;
   }
 
   #begin(kind: number, fields: number, namespace: Namespace, lease: number): void {
@@ -174,11 +182,22 @@ export class FactWriter extends CborWriter {
     this.#close(namespace, stream, valueAt);
   }
 
-  #finishEnding(namespace: Namespace, ofLease: boolean): void {
+  #finishEnding(namespace: Namespace, ofLease: boolean, reason: number): void {
     this.namespaces[this.count] = namespace;
     this.ofLease[this.count] = ofLease;
+    this.reasons[this.count] = reason;
     this.#close(namespace, this.#owed === undefined ? NO_STREAM : ENDINGS_STREAM, 0);
     this.#owed?.add(namespace, ofLease, this.bytesOf(this.count - 1));
+  }
+
+  /** How late the ending written last is, and what has come to its end with it. */
+  #measureEnding(lease: number, cause: string | undefined, endsLease: boolean): void {
+    const leases = this.#leases;
+    const last = this.count - 1;
+    // What fell due while the process was down could not be in time.
+    const isTimed = this.reasons[last] === EXPIRED && cause !== 'downtime';
+    this.lateness[last] = isTimed ? this.at - leases.deadline[lease]! : Number.NaN;
+    this.lifetimes[last] = endsLease ? this.at - leases.grantedAt[lease]! : Number.NaN;
   }
 
   /** Nobody chooses: it concerns the replica as a whole. */
@@ -253,7 +272,8 @@ export class FactWriter extends CborWriter {
     this.#dot(leases.originActor[lease]!, leases.originSeq[lease]!);
     this.double(leases.deadline[lease]!);
     this.unsigned(leases.entryCount[lease]!);
-    this.#finishEnding(namespace, true);
+    this.#finishEnding(namespace, true, leases.endReason[lease]!);
+    this.#measureEnding(lease, cause, true);
   }
 
   #beginEntry(kind: number, fields: number, namespace: Namespace, entry: number): void {
@@ -316,7 +336,9 @@ export class FactWriter extends CborWriter {
     this.optionalText(cause);
     this.boolean(false);
     this.boolean(buried);
-    this.#finishEnding(namespace, false);
+    this.#finishEnding(namespace, false, reason);
+    const lease = this.#entries.lease[entry]!;
+    this.#measureEnding(lease, cause, this.#leases.isImplicit(lease));
   }
 
   /** The ending of a run held elsewhere, by an owner that cannot tell it any more. */
@@ -329,7 +351,7 @@ export class FactWriter extends CborWriter {
     this.optionalText(undefined);
     this.boolean(true);
     this.boolean(false);
-    this.#finishEnding(namespace, false);
+    this.#finishEnding(namespace, false, END_REASONS.indexOf(run.reason));
   }
 
   /** The row is a copy. */

@@ -18,6 +18,7 @@ import type { PressureReading } from '../core/fact.ts';
 import type { Outbox } from '../events/outbox.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { Timers } from '../machine/machine.ts';
+import { EndingCounts } from './ending-counts.ts';
 import { essenceOf, replay } from './essence.ts';
 import type { Feed } from './feed.ts';
 import type { IdempotencyMemory } from './idempotency.ts';
@@ -84,6 +85,7 @@ export class Engine implements Service {
   readonly #ticker: Ticker;
   readonly #afterCommit: () => void;
   readonly #onFatal: (error: Error) => void;
+  readonly endings = new EndingCounts();
 
   /** Replies of this turn, then those waiting for the two watermarks, oldest first. */
   #turn: { readonly waiting: Waiting; readonly synced: boolean }[] = [];
@@ -366,6 +368,7 @@ export class Engine implements Service {
           bytes, start + RECORD_HEADER_BYTES, end, facts.valueAt[index]!, facts.at,
         );
       }
+      this.endings.note(facts, index);
       const stream = outbox === undefined ? 0 : facts.streams[index]!;
       const told = stream === 0 ? 0 : this.#post(outbox!, stream, index);
       if (facts.journalled[index]!) {

@@ -30,6 +30,8 @@ export class PublishWindow {
   readonly #states: Uint8Array;
   /** Where in the stream each is, once stored. */
   readonly #places: Float64Array;
+  /** When what each tells of happened. */
+  readonly #instants: Float64Array;
   readonly #callbacks: readonly ((outcome: PublishOutcome) => void)[];
   #allowed = 1;
   #from: number;
@@ -50,6 +52,7 @@ export class PublishWindow {
     this.#mask = slots - 1;
     this.#states = new Uint8Array(slots);
     this.#places = new Float64Array(slots);
+    this.#instants = new Float64Array(slots);
     this.#callbacks = Array.from({ length: slots }, (_, slot) => (outcome: PublishOutcome) => {
       // The port promises one outcome; a second must not count against the slot's next tenant.
       if (this.#states[slot] !== SENT) return;
@@ -88,9 +91,10 @@ export class PublishWindow {
     return this.#next - this.#from < this.#allowed;
   }
 
-  /** Takes a slot for the event at `next`, which is sent now. */
-  take(): number {
+  /** Takes a slot for the event at `next`, which is sent now and happened at `instant`. */
+  take(instant: number): number {
     const slot = this.#next & this.#mask;
+    this.#instants[slot] = instant;
     this.#states[slot] = SENT;
     this.#next += 1;
     this.#outstanding += 1;
@@ -114,6 +118,11 @@ export class PublishWindow {
   /** Where in the stream the oldest event is, when it is `stored` or `repeated`. */
   get headPlace(): number {
     return this.#places[this.#from & this.#mask]!;
+  }
+
+  /** When the oldest event happened; it was sent. */
+  get headInstant(): number {
+    return this.#instants[this.#from & this.#mask]!;
   }
 
   /** The oldest event is done with. */

@@ -3,6 +3,8 @@
  * `StreamCheck` for all of them, and what the bus says of its connection.
  */
 import type { DegradedReason } from '../readiness.ts';
+import { DELIVERY_MS } from '../measure/buckets.ts';
+import { Histogram } from '../measure/histogram.ts';
 import type { Scheduler } from '../resilience/scheduler.ts';
 import {
   type Bus, type BusFaultKind, type BusMessage, type BusState, STREAMS, type StreamName,
@@ -74,6 +76,8 @@ export class Publisher {
   #wasConnected = false;
   #cancelReturn: (() => void) | undefined;
   #reasons: readonly BusReason[];
+  /** From a fact to the acknowledgement of its event. */
+  readonly deliveryMs = new Histogram(DELIVERY_MS);
   /** Resolves `drain`. */
   #whenEmpty: (() => void) | undefined;
 
@@ -87,6 +91,7 @@ export class Publisher {
         doubted: () => this.#check.now(),
         lost: () => parts.onLost?.(),
         changed: () => this.#changed(),
+        deliveryMs: this.deliveryMs,
       });
     this.#streams = { endings: streamOf('endings'), events: streamOf('events') };
     this.#check = new StreamCheck({
@@ -110,6 +115,20 @@ export class Publisher {
   /** Events that the bus acknowledges a second, lately. */
   drainRate(stream: StreamName): number {
     return this.#streams[stream].acknowledgedPerS;
+  }
+
+  /** Age of the oldest unacknowledged event; undefined without one. */
+  get oldestAgeMs(): number | undefined {
+    const { endings, events } = this.#streams;
+    const ages = [endings.oldestAgeMs, events.oldestAgeMs].filter((age) => age !== undefined);
+    return ages.length === 0 ? undefined : Math.max(...ages);
+  }
+
+  /** Messages of both streams that the bus did not take, by why. */
+  failures(): Readonly<Record<BusFaultKind, number>> {
+    const sum = { ...this.#streams.endings.failures };
+    for (const kind of Object.keys(sum) as BusFaultKind[]) sum[kind] += this.#streams.events.failures[kind];
+    return sum;
   }
 
   status(): PublisherStatus {

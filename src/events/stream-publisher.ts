@@ -10,6 +10,7 @@
  * When the stream turns out to have lost what it acknowledged (`stream-history.ts`), everything
  * that the outbox still keeps is published again, with the same ids, before anything else.
  */
+import type { Histogram } from '../measure/histogram.ts';
 import { fullJitter } from '../resilience/backoff.ts';
 import type { Scheduler } from '../resilience/scheduler.ts';
 import { AckRate } from './ack-rate.ts';
@@ -35,6 +36,8 @@ export interface StreamPublisherParts {
   readonly lost: () => void;
   /** Something was acknowledged, or `trouble` has changed. */
   readonly changed: () => void;
+  /** Takes how long each event needed, from its fact to the acknowledgement. */
+  readonly deliveryMs: Histogram;
 }
 
 /** Why nothing is sent. */
@@ -147,6 +150,18 @@ export class StreamPublisher {
     return this.#trouble;
   }
 
+  /** Age of the oldest unacknowledged event; undefined without one. */
+  get oldestAgeMs(): number | undefined {
+    const { first, visible } = this.#outbox;
+    if (first >= visible) return undefined;
+    return Math.max(0, this.#parts.scheduler.now() - this.#outbox.at(first).fact.at);
+  }
+
+  /** Messages that the bus did not take, by why. */
+  get failures(): Readonly<Record<BusFaultKind, number>> {
+    return this.#failures;
+  }
+
   /** Acknowledgements a second, lately. */
   get acknowledgedPerS(): number {
     return this.#rate.perS(this.#parts.scheduler.now());
@@ -205,8 +220,7 @@ export class StreamPublisher {
       inFlight: this.#window.outstanding,
       window: this.#window.allowed,
       kept: first - kept,
-      oldestAgeMs:
-        first < visible ? Math.max(0, now - this.#outbox.at(first).fact.at) : undefined,
+      oldestAgeMs: this.oldestAgeMs,
       published: this.#published,
       acknowledged: this.#acknowledged,
       duplicates: this.#duplicates,
@@ -272,12 +286,16 @@ export class StreamPublisher {
   /** Lets go what is acknowledged together with everything before it. */
   #advance(): void {
     const window = this.#window;
+    const now = this.#parts.scheduler.now();
     let stored = 0;
     for (let head = window.head; head !== undefined; head = window.head) {
       if (head !== 'skipped') {
         stored += 1;
         if (window.from < this.#againUntil) this.#republished += 1;
-        else this.#acknowledged += 1;
+        else {
+          this.#acknowledged += 1;
+          this.#parts.deliveryMs.add(Math.max(0, now - window.headInstant));
+        }
         if (head === 'repeated') this.#duplicates += 1;
         const why = this.#history.acknowledged(window.headPlace, head === 'repeated');
         if (why !== undefined) this.#doubt(why);
@@ -290,7 +308,7 @@ export class StreamPublisher {
     if (!this.#isRepublishing) this.#history.note();
     if (window.from > this.#outbox.first) this.#outbox.acknowledge(window.from);
     window.widen(stored);
-    this.#rate.add(stored, this.#parts.scheduler.now());
+    this.#rate.add(stored, now);
     this.#attempt = 0;
     this.#recovered();
     this.#parts.changed();
@@ -314,8 +332,9 @@ export class StreamPublisher {
         break;
       }
       sent += 1;
-      const message = this.#parts.encode(outbox.at(window.next));
-      const slot = window.take();
+      const event = outbox.at(window.next);
+      const message = this.#parts.encode(event);
+      const slot = window.take(event.fact.at);
       if (this.#timedSlot === NOBODY) {
         this.#timedSlot = slot;
         this.#timedAt = this.#parts.scheduler.now();

@@ -6,7 +6,7 @@
  */
 import { STATUS_CODES, type Server } from 'node:http';
 import type { Socket } from 'node:net';
-import { reject, type Rejection } from '../errors.ts';
+import { type ErrorCode, reject, type Rejection } from '../errors.ts';
 import type { FailReading } from './body.ts';
 import { problemHeaders, problemOf } from './problem.ts';
 
@@ -64,8 +64,12 @@ export class Connections {
   readonly #limits: ConnectionLimits;
   readonly #bySocket = new Map<Socket, Connection>();
 
-  constructor(limits: ConnectionLimits) {
+  readonly #onRefused: (code: ErrorCode) => void;
+
+  /** `onRefused` is told of what was refused before it was a request. */
+  constructor(limits: ConnectionLimits, onRefused: (code: ErrorCode) => void) {
     this.#limits = limits;
+    this.#onRefused = onRefused;
   }
 
   get size(): number {
@@ -106,6 +110,7 @@ export class Connections {
     const ofBody = unreadable ? reject('malformed-body', rejection.detail) : rejection;
     if (connection.failReading?.(ofBody) === true) return;
     if (connection.pending === 0) {
+      this.#onRefused(rejection.refused);
       socket.end(rawResponse(rejection));
     }
     // Else answers are due to earlier requests, and this one must not overtake them: the sweep

@@ -8,6 +8,7 @@ import type { ByteBudget, Gate } from './gate.ts';
 import type { Log } from './log.ts';
 import type { Operations } from './operations.ts';
 import type { HttpOptions } from './options.ts';
+import type { RequestCounts } from './request-counts.ts';
 import type { Watchers } from './watchers.ts';
 
 /** undefined: a fact that is not told as an event. */
@@ -27,6 +28,11 @@ export interface Edge {
   /** For bodies of renewals and releases alone: a flood of values must not refuse them. */
   readonly renewalBytes: ByteBudget;
   readonly watchers: Watchers;
+  readonly counts: RequestCounts;
+  /** Replies to scrapes that nobody has read yet. */
+  readonly scrapes: Gate;
+  /** Monotonic milliseconds. */
+  readonly monotonicMs: () => number;
   /** true once the server lets its connections go: every answer is the last on its connection. */
   draining: boolean;
 }

@@ -48,6 +48,7 @@ export class Exchange {
   #heldBytes = 0;
   #budget: ByteBudget | undefined;
   #answered = false;
+  readonly #beganMs: number;
   /** The connection ends with this answer. */
   #isLast = false;
 
@@ -61,6 +62,7 @@ export class Exchange {
     this.request = request;
     this.response = response;
     this.#connection = connection;
+    this.#beganMs = edge.monotonicMs();
     if (connection !== undefined) connection.pending++;
   }
 
@@ -164,6 +166,7 @@ export class Exchange {
     // Before anything is given up: should a header be refused, a fault can still be answered.
     response.writeHead(status, headers);
     this.#finish();
+    this.#count(status);
     response.end(body);
   }
 
@@ -171,6 +174,8 @@ export class Exchange {
   #holdReply(body: Buffer): boolean {
     const { edge, response } = this;
     if (this.request.method === 'HEAD' || this.#answered) return true;
+    // Who asks how things are has a bound of its own, and must learn it when they are bad.
+    if (this.route?.class === 'health') return true;
     if (edge.bytes.take(body.length)) {
       response.once('close', () => edge.bytes.give(body.length));
       return true;
@@ -187,7 +192,8 @@ export class Exchange {
 
   /** `headers` beside those every problem has. */
   refuse(rejection: Rejection, headers: readonly string[] = []): void {
-    const { admission } = this.edge;
+    const { admission, counts } = this.edge;
+    if (!this.#answered) counts.refused(this.route, rejection.refused);
     const full = rejection.members?.['source'] as PressureSource | undefined;
     const problem = problemOf(rejection, (code) => admission.retryAfterMs(code, full));
     const body = Buffer.from(JSON.stringify(problem));
@@ -242,10 +248,16 @@ export class Exchange {
   sendHead(status: number, headers: string[]): void {
     this.#announcePressure(headers);
     this.response.writeHead(status, headers);
+    this.#count(status);
     this.#leaveGate();
     this.#answered = true;
     const connection = this.#connection;
     if (connection !== undefined) this.response.once('close', () => connection.pending--);
+  }
+
+  #count(status: number): void {
+    const { counts, monotonicMs } = this.edge;
+    counts.answered(this.route, status, monotonicMs() - this.#beganMs);
   }
 
   #announcePressure(headers: string[]): void {

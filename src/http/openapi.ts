@@ -240,6 +240,7 @@ function replyOf(route: Route, reply: ReplySpec, components: Components): Json {
   }
   if (reply.content === 'value') return { ...head, content: { '*/*': {} } };
   if (reply.content === 'events') return { ...head, content: { 'text/event-stream': { schema: text } } };
+  if (reply.content === 'metrics') return { ...head, content: { 'text/plain': { schema: text } } };
   return head;
 }
 

@@ -33,8 +33,8 @@ export interface ReplySpec {
   readonly headers?: readonly ReplyHeader[];
   /** JSON or CBOR of this shape. */
   readonly document?: z.ZodType;
-  /** `value`: the bytes of an entry; `events`: an event stream. */
-  readonly content?: 'value' | 'events';
+  /** `value`: the bytes of an entry; `events`: an event stream; `metrics`: Prometheus text. */
+  readonly content?: 'value' | 'events' | 'metrics';
 }
 
 interface RouteText {

@@ -17,7 +17,8 @@ import { ByteBudget, Gate, renewalBodyBytes } from './gate.ts';
 import type { Log } from './log.ts';
 import type { Operations } from './operations.ts';
 import type { HttpOptions } from './options.ts';
-import { repeat, type Timers } from '../machine/machine.ts';
+import { type Clocks, repeat, type Timers } from '../machine/machine.ts';
+import { RequestCounts } from './request-counts.ts';
 import { routesFor } from './routes.ts';
 import { Watchers } from './watchers.ts';
 
@@ -35,7 +36,7 @@ export interface HttpServerParts {
   readonly eventOf: EventOf;
   readonly options: HttpOptions;
   readonly log: Log;
-  readonly timers: Timers;
+  readonly timers: Timers & Pick<Clocks, 'monotonicMs'>;
 }
 
 export type HttpHandler = (request: IncomingMessage, response: ServerResponse) => void;
@@ -55,11 +56,18 @@ export interface HttpServer {
   drain(graceMs: number): Promise<void>;
   readonly connections: number;
   readonly watchers: number;
+  /** Of watchers that were told that facts were lost to them. */
+  readonly resyncs: number;
+  /** What was asked, and what was answered. */
+  readonly counts: RequestCounts;
 }
 
 export function createHttpServer(parts: HttpServerParts): HttpServer {
   return new NodeHttpServer(parts);
 }
+
+/** Two scrapers, twice over, and one that is stuck; a page is some tens of KiB. */
+const SCRAPES_MAX = 8;
 
 class NodeHttpServer implements HttpServer {
   readonly #edge: Edge;
@@ -74,6 +82,7 @@ class NodeHttpServer implements HttpServer {
     const { service, feed, operations, admission, access, eventOf, options, log, timers } = parts;
     this.#timers = timers;
     const { requestsInFlight } = options;
+    const routes = routesFor(options);
     this.#edge = {
       service, feed, operations, admission, access, options, log,
       gates: {
@@ -86,10 +95,13 @@ class NodeHttpServer implements HttpServer {
       bytes: new ByteBudget(options.inFlightBodyBytes),
       renewalBytes: new ByteBudget(renewalBodyBytes(options)),
       watchers: new Watchers(eventOf, () => service.now(), options.watchers, timers),
+      counts: new RequestCounts(routes),
+      scrapes: new Gate(SCRAPES_MAX),
+      monotonicMs: () => timers.monotonicMs(),
       draining: false,
     };
-    this.#dispatch = new Dispatch(this.#edge, routesFor(options));
-    this.#connections = new Connections(options);
+    this.#dispatch = new Dispatch(this.#edge, routes);
+    this.#connections = new Connections(options, (code) => this.#edge.counts.unread(code));
     this.handler = (request, response) =>
       this.#dispatch.handle(request, response, this.#connections.of(request.socket), false);
   }
@@ -100,6 +112,14 @@ class NodeHttpServer implements HttpServer {
 
   get watchers(): number {
     return this.#edge.watchers.count;
+  }
+
+  get resyncs(): number {
+    return this.#edge.watchers.resyncs;
+  }
+
+  get counts(): RequestCounts {
+    return this.#edge.counts;
   }
 
   async listen(addresses: readonly HttpAddress[]): Promise<readonly string[]> {

@@ -93,6 +93,8 @@ export class Watchers {
   readonly #timers: Timers;
   #endHeartbeat: (() => void) | undefined;
   #pumpDue = false;
+  /** How often a watcher was told that facts were lost to it. */
+  resyncs = 0;
 
   constructor(eventOf: EventOf, now: () => number, limit: number, timers: Timers) {
     this.#eventOf = eventOf;
@@ -214,6 +216,7 @@ export class Watchers {
   }
 
   #resync(watcher: Watcher, { from, to, reason }: ResyncNotice): void {
+    this.resyncs++;
     const data = JSON.stringify({ from, to, reason });
     watcher.full = !watcher.response.write(`id: ${to}\nevent: resync\ndata: ${data}\n\n`);
     const now = this.#now();

@@ -16,6 +16,8 @@
  * final, as the kernel may already have forgotten the pages it could not write.
  */
 import { repeat } from '../machine/machine.ts';
+import { APPEND_MS, SYNC_MS } from '../measure/buckets.ts';
+import { Histogram } from '../measure/histogram.ts';
 import type { DirectoryLock } from './directory-lock.ts';
 import { segmentName } from './directory.ts';
 import { failpoint } from './failpoint.ts';
@@ -24,7 +26,9 @@ import { encodeFileHeader, FILE_HEADER_BYTES, FLAG_CLEAN, fileHeaderCrc } from '
 import { GroupBuffer } from './group-buffer.ts';
 import { isNoRoom } from './journal-errors.ts';
 import type { JournalHost } from './journal-host.ts';
-import type { Journal, JournalState, JournalStatus, SnapshotWriter } from './journal.ts';
+import type {
+  Journal, JournalState, JournalStatus, JournalTimings, SnapshotWriter,
+} from './journal.ts';
 import type { Recovered } from './recover.ts';
 import { Reserve } from './reserve.ts';
 import { SnapshotFile } from './snapshot-file.ts';
@@ -55,6 +59,9 @@ export interface JournalSettings extends JournalHost {
 export class FileJournal implements Journal {
   onAdvance: () => void = () => {};
   onFailure: (error: Error) => void = () => {};
+  readonly timings: JournalTimings = {
+    appendMs: new Histogram(APPEND_MS), syncMs: new Histogram(SYNC_MS),
+  };
 
   readonly #settings: JournalSettings;
   readonly #actor: string;
@@ -277,13 +284,15 @@ export class FileJournal implements Journal {
       return;
     }
     const endedMs = this.#settings.machine.monotonicMs();
+    this.timings.appendMs.add(endedMs - startedMs);
     if (endedMs - startedMs > stallMs) this.#asyncUntilMs = endedMs + ASYNC_AFTER_STALL_MS;
     this.#wrote(length, position);
   }
 
   async #writeLater(length: number, position: number): Promise<void> {
-    const { fileSystem } = this.#settings;
+    const { fileSystem, machine } = this.#settings;
     const { bytes } = this.#buffer;
+    const startedMs = machine.monotonicMs();
     this.#busy = true;
     try {
       this.#beforeWrite(length);
@@ -299,6 +308,7 @@ export class FileJournal implements Journal {
       return;
     }
     this.#busy = false;
+    this.timings.appendMs.add(machine.monotonicMs() - startedMs);
     this.#wrote(length, position);
     this.#pump();
   }
@@ -445,6 +455,7 @@ export class FileJournal implements Journal {
     this.#unsyncedBytes -= bytes;
     this.#syncedPosition = covers;
     this.#lastSyncMs = this.#settings.machine.monotonicMs() - startedMs;
+    this.timings.syncMs.add(this.#lastSyncMs);
     this.onAdvance();
   }
 

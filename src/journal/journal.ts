@@ -6,6 +6,7 @@
  * Positions number the groups of this run from 1. Two watermarks say how far a group has got:
  * `written` (it survives the process) and `synced` (it survives the machine).
  */
+import type { Histogram } from '../measure/histogram.ts';
 
 export type JournalState =
   /** Everything works. */
@@ -29,6 +30,14 @@ export interface JournalStatus {
   readonly lastSyncMs: number | undefined;
 }
 
+/** How long the disk took, each time. */
+export interface JournalTimings {
+  /** Handing a group to the kernel; those written asynchronously too. */
+  readonly appendMs: Histogram;
+  /** Waiting for the disk to have what the kernel has. */
+  readonly syncMs: Histogram;
+}
+
 export interface Journal {
   /**
    * Copies `bytes[start, end)` into the group that the next `commit` writes.
@@ -50,6 +59,7 @@ export interface Journal {
   readonly state: JournalState;
   /** What waits for the disk, as a share of what may: at 1 the journal fails. */
   readonly lag: number;
+  readonly timings: JournalTimings;
   /** Called after a watermark or the state moved. Set once, by the engine. */
   onAdvance: () => void;
   /** Called once, when an append has failed for good. Set once, by the engine. */

@@ -3,11 +3,14 @@
  * as written and synced the moment it is committed. It keeps the promises of durability `memory`
  * and no others; configuration sees to it that nobody is promised more.
  */
-import type { Journal, JournalStatus, SnapshotWriter } from './journal.ts';
+import { Histogram } from '../measure/histogram.ts';
+import type { Journal, JournalStatus, JournalTimings, SnapshotWriter } from './journal.ts';
 
 export class MemoryJournal implements Journal {
   readonly state = 'ok';
   readonly lag = 0;
+  /** There is no disk to be waited for. */
+  readonly timings: JournalTimings = { appendMs: new Histogram([]), syncMs: new Histogram([]) };
   onAdvance: () => void = () => {};
   onFailure: (error: Error) => void = () => {};
   #position = 0;

@@ -7,7 +7,7 @@ import type { BeatReply, Digest } from '../ledger/ledger.ts';
 import type { Partition } from './partition.ts';
 import { hearOwners, pullToTail } from './pull.ts';
 import type { PartitionDigests } from './replica.ts';
-import { askPartition, callerOf, type Room } from './room.ts';
+import { askPartition, callerOf, noteLoss, type Room } from './room.ts';
 
 /** Beats in a row after pulling to a tail that others have moved on meanwhile. */
 const BEATS_AT_ONCE = 4;
@@ -121,11 +121,11 @@ function distrust(room: Room, partition: Partition, reply: BeatReply): void {
   // A new reader knows no history: that is no loss.
   if (reply.history === 'lost' && partition.cursor.seq > 0) {
     faults['lost-history'] += 1;
-    partition.noteLoss();
+    noteLoss(room, partition);
   }
   if (reply.corrupt) faults.corrupt += 1;
   if (reply.forgotBatch) {
-    partition.noteLoss();
+    noteLoss(room, partition);
     // Known from here on: it is not to be told again with each heartbeat.
     partition.batchAnswered = 0;
   }

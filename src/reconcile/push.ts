@@ -259,13 +259,13 @@ function settle(
         tell('confirmed');
         break;
       case 'joined':
-        tally.conflicts += 1;
+        tally.conflictsBy[partition.contract.conflict] += 1;
         replica.confirm(namespace, pushed);
         if (record !== undefined) merge(room, partition, id, record);
         tell('confirmed');
         break;
       case 'closed':
-        tally.conflicts += 1;
+        tally.conflictsBy[partition.contract.conflict] += 1;
         if (record !== undefined) merge(room, partition, id, record);
         closed.push(pushed);
         tell('confirmed');
@@ -276,7 +276,7 @@ function settle(
         expired.push(id);
         break;
       case 'held':
-        tally.conflicts += 1;
+        tally.conflictsBy[partition.contract.conflict] += 1;
         // Whoever wrote it is told no; so the value goes, whatever the flag `merge` says.
         replica.withdraw(namespace, pushed);
         replica.merge(namespace, id, record, offsetOf(room, partition), keepOf(partition));

@@ -117,9 +117,15 @@ function observe(
   } else if (reply.tail.seq < before.tail.seq) {
     // One history cannot grow shorter: somebody has put another one in its place.
     room.tally.faults['went-back'] += 1;
-    partition.noteLoss();
+    noteLoss(room, partition);
     partition.checkAt = Math.min(partition.checkAt, receivedAt);
   }
+}
+
+/** The ledger has lost data of a partition: told once, until that is put right. */
+export function noteLoss({ tally }: Room, partition: Partition): void {
+  if (!partition.lostData) tally.rollbacks += 1;
+  partition.noteLoss();
 }
 
 /**

@@ -236,8 +236,7 @@ export class Rounds {
     if (!(error instanceof LedgerError)) {
       log.error({ ...partition.name, ...faultFields(error) }, 'a duty broke off');
     }
-    tally.lastOutcome = 'failed';
-    tally.lastAt = now;
+    tally.noteRound('failed', now);
     const attempt = gate.mayRetrySoon() ? partition.attempt : ATTEMPT_MAX;
     partition.notBefore = now + fullJitter(attempt, BACKOFF, () => scheduler.random());
     partition.attempt = Math.min(partition.attempt + 1, ATTEMPT_MAX);

@@ -85,8 +85,7 @@ function passed(room: Room, partition: Partition): void {
   partition.checked = true;
   partition.lostData = false;
   partition.repairing = false;
-  room.tally.lastOutcome = 'in-step';
-  room.tally.lastAt = now;
+  room.tally.noteRound('in-step', now);
 }
 
 async function putRight(
@@ -119,8 +118,7 @@ async function putRight(
     passed(room, partition);
     return;
   }
-  tally.lastOutcome = found ? 'repaired' : 'in-step';
-  tally.lastAt = room.scheduler.now();
+  tally.noteRound(found ? 'repaired' : 'in-step', room.scheduler.now());
   checkAgain(room, partition);
 }
 

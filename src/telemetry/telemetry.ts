@@ -2,9 +2,9 @@
  * Telemetry as the rest of the house gets it. OpenTelemetry's SDK is behind `otel/`, loaded only when
  * the environment names somewhere to send to.
  */
-import type { Tracing } from '../tracing/tracing.ts';
 import type { RootLog } from '../log/root-log.ts';
-import type { MetricSource } from './otel/metric-source.ts';
+import type { MetricReadings } from '../metrics/instrument.ts';
+import type { Tracing } from '../tracing/tracing.ts';
 import type { TelemetrySettings } from './settings.ts';
 
 /** Whom the telemetry is of. */
@@ -20,7 +20,7 @@ export interface TelemetryIdentity {
 export interface TelemetryParts {
   readonly identity: TelemetryIdentity;
   /** What is exported by OTLP where metrics are on. */
-  readonly metrics?: MetricSource;
+  readonly metrics?: MetricReadings;
 }
 
 export interface Telemetry {

@@ -1,5 +1,8 @@
 /** A journal whose watermarks move only when the test says so. */
-import type { Journal, JournalState, SnapshotWriter } from '../../src/journal/journal.ts';
+import type {
+  Journal, JournalState, JournalTimings, SnapshotWriter,
+} from '../../src/journal/journal.ts';
+import { Histogram } from '../../src/measure/histogram.ts';
 
 export class HeldJournal implements Journal {
   readonly groups: Uint8Array[][] = [];
@@ -8,6 +11,7 @@ export class HeldJournal implements Journal {
   syncedPosition = 0;
   syncRequests = 0;
   readonly lag = 0;
+  readonly timings: JournalTimings = { appendMs: new Histogram([]), syncMs: new Histogram([]) };
   state: JournalState = 'ok';
   /** true: a commit is written at once, as it usually is. */
   prompt: boolean;

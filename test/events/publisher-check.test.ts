@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { BusMessage, PublishOutcome } from '../../src/events/bus.ts';
 import { StreamCheck, type StreamStates } from '../../src/events/stream-check.ts';
 import { StreamPublisher } from '../../src/events/stream-publisher.ts';
+import { Histogram } from '../../src/measure/histogram.ts';
 import { settled, SimulatedTime } from '../reconcile/simulated-time.ts';
 import { encode, FakeOutbox } from './fake-outbox.ts';
 
@@ -98,6 +99,7 @@ describe('the look at the streams', () => {
         doubts += 1;
       },
       lost: () => {},
+      deliveryMs: new Histogram([]),
       changed: () => {},
     });
     const turn = (): void => {

@@ -14,12 +14,12 @@ describe('the window', () => {
     const told: PublishOutcome[] = [];
     const window = new PublishWindow(5, 7, (_, outcome) => told.push(outcome));
     window.widen(4);
-    const [a, b, c] = [window.take(), window.take(), window.take()];
+    const [a, b, c] = [window.take(100), window.take(101), window.take(102)];
     window.skip();
     window.callback(c!)(repeated(3));
     expect([window.head, window.outstanding]).toEqual([undefined, 2]);
     window.callback(a!)(stored(9));
-    expect([window.head, window.headPlace]).toEqual(['stored', 9]);
+    expect([window.head, window.headPlace, window.headInstant]).toEqual(['stored', 9, 100]);
     window.drop();
     expect([window.from, window.next, window.head]).toEqual([8, 11, undefined]);
     window.callback(b!)(failed);
@@ -30,7 +30,7 @@ describe('the window', () => {
 
   test('has as much room as has been stored, and one more, up to its limit', () => {
     const window = new PublishWindow(3, 0, () => {});
-    window.take();
+    window.take(0);
     expect(window.hasRoom).toBe(false);
     window.widen(1);
     expect([window.hasRoom, window.allowed]).toEqual([true, 2]);
@@ -43,7 +43,7 @@ describe('the window', () => {
   test('hears no outcome twice', () => {
     const told: PublishOutcome[] = [];
     const window = new PublishWindow(1, 0, (_, outcome) => told.push(outcome));
-    const done = window.callback(window.take());
+    const done = window.callback(window.take(0));
     done(stored(1));
     done(failed);
     expect([window.head, window.outstanding, told]).toEqual(['stored', 0, [stored(1)]]);
@@ -51,7 +51,7 @@ describe('the window', () => {
 
   test('goes nowhere else while events are on their way', () => {
     const window = new PublishWindow(2, 0, () => {});
-    window.take();
+    window.take(0);
     expect(() => window.restart(0)).toThrow('on their way');
   });
 });

@@ -13,6 +13,7 @@ import { routesFor } from '../../src/http/routes.ts';
 import { problemDocument } from '../../src/http/schemas.ts';
 import { type Answer, edge, type Edge, type EdgeChanges, OPTIONS } from './edge.ts';
 import { exchangeRaw, parseAnswers, RawClient } from './raw.ts';
+import { stuckScrapers } from './stuck-scrapers.ts';
 
 interface Sample {
   readonly url: string;
@@ -55,6 +56,7 @@ const SAMPLES: Readonly<Record<string, Sample>> = {
   reconcile: { url: '/v1/reconcile', document: { dryRun: true } },
   live: { url: '/livez' },
   ready: { url: '/readyz' },
+  metrics: { url: '/metrics' },
   openApi: { url: '/openapi.json' },
 };
 
@@ -411,6 +413,14 @@ describe('refusals of single routes', () => {
     const where = await prepared();
     await where.http.drain(0);
     await expectCode('draining', askSample(where, 'watch', {}).then((each) => record('watch', each)));
+  });
+
+  test('metrics: under-pressure', async () => {
+    const where = await prepared();
+    const [url] = await where.http.listen([{ kind: 'tcp', host: '127.0.0.1', port: 0 }]);
+    const stuck = await stuckScrapers(where, url!);
+    await expectCode('under-pressure', askSample(where, 'metrics', {}).then((each) => record('metrics', each)));
+    for (const client of stuck) client.close();
   });
 
   test('putEntry: a body whose chunks are nonsense is malformed', async () => {

@@ -108,6 +108,10 @@ export class TestOperations implements Operations {
     return { ready: READINESS_REASONS[reason].ready, state, reasons: [reason] };
   }
 
+  metrics(): string {
+    return '# HELP up Whether it is.\n# TYPE up gauge\nup 1\n';
+  }
+
   alive(): boolean {
     return this.isAlive;
   }

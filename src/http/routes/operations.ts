@@ -4,6 +4,7 @@ import { type Bearer, mayUse } from '../../core/bearer.ts';
 import { isRefusal } from '../../core/refusal.ts';
 import { reject, type ErrorCode, type Rejection } from '../../errors.ts';
 import { READINESS_CODES } from '../../readiness.ts';
+import { PROMETHEUS_MEDIA_TYPE } from '../../metrics/prometheus-text.ts';
 import type { Exchange } from '../exchange.ts';
 import type { Readiness } from '../operations.ts';
 import { defineRoute, type Route } from '../route.ts';
@@ -118,7 +119,32 @@ export const operationRoutes: readonly Route[] = [
     whileRecovering: true,
     handle: answerReadiness,
   }),
+
+  defineRoute({
+    method: 'GET',
+    path: '/metrics',
+    class: 'health',
+    verb: 'metrics',
+    operation: 'metrics',
+    summary: 'Metrics, as Prometheus reads them',
+    replies: { 200: { description: 'In the text format 0.0.4', content: 'metrics' } },
+    problems: ['under-pressure'],
+    whileRecovering: true,
+    handle: answerScrape,
+  }),
 ];
+
+/** A page is larger than the room a connection has anyway, so few may wait for a reader at once. */
+function answerScrape(exchange: Exchange): void {
+  const { operations, scrapes } = exchange.edge;
+  if (!scrapes.enter()) {
+    const detail = `Cannot show metrics: ${scrapes.limit} scrapes have not been read yet`;
+    return exchange.refuse(reject('under-pressure', detail));
+  }
+  exchange.response.once('close', () => scrapes.leave());
+  // Whatever is accepted: every scraper reads this.
+  exchange.send(200, ['Content-Type', PROMETHEUS_MEDIA_TYPE], Buffer.from(operations.metrics()));
+}
 
 /**
  * The catalogue has no code of its own for a journal that failed (the process is about to stop), nor

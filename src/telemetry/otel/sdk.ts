@@ -16,6 +16,7 @@ import type { TelemetrySettings } from '../settings.ts';
 import type { Telemetry, TelemetryParts } from '../telemetry.ts';
 import { Diagnostics, diagnosticsLevel } from './diagnostics.ts';
 import { otelLines } from './log-lines.ts';
+import { metricProducer } from './metric-producer.ts';
 import { addMetricSource } from './metric-source.ts';
 import { OtelTracing } from './otel-tracing.ts';
 import { resourceAttributes } from './resource.ts';
@@ -40,8 +41,11 @@ export function startSdk(
     ...(settings.metrics ? {} : { metricReaders: [] }),
     ...(settings.logs ? {} : { logRecordProcessors: [] }),
   });
-  if (settings.metrics && metrics !== undefined && !addMetricSource(sdk, metrics)) {
-    log.warn({}, 'metrics are not exported: this release of the SDK has no place for them');
+  if (settings.metrics && metrics !== undefined) {
+    const producer = metricProducer(metrics, { name: SCOPE, version: identity.version }, Date.now);
+    if (!addMetricSource(sdk, producer)) {
+      log.warn({}, 'metrics are not exported: this release of the SDK has no place for them');
+    }
   }
   sdk.start();
   const tracing = sampler && new OtelTracing(trace.getTracer(SCOPE, identity.version), sampler);
