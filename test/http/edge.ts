@@ -93,7 +93,7 @@ export class TestOperations implements Operations {
   /** What the next round comes to, instead of an outcome. */
   roundRefused: Rejection | Error | undefined;
 
-  status(): object {
+  status(_seen?: (namespace: string) => boolean): object {
     const parts = {
       namespaces: [], leases: {}, entries: {}, capacity: {}, pressure: {}, journal: {},
       recovery: {}, ledger: {}, bus: {}, outbox: {}, rounds: [], pathways: {}, memory: {},
