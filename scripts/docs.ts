@@ -4,6 +4,8 @@
  */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { renderings } from '../test/helm/renderings.ts';
+import { hasHelm, requireHelm } from '../test/helm/require-helm.ts';
 import { chartCosts, chartReadme, chartSchema } from './chart-files.ts';
 import { configurationPage, defaultFile } from './configuration-page.ts';
 import { asyncApiFile, eventReferencePage } from './event-pages.ts';
@@ -28,4 +30,14 @@ const pages: Readonly<Record<string, () => string>> = {
 for (const [path, content] of Object.entries(pages)) {
   await writeFile(join(root, path), content());
   process.stdout.write(`written ${path}\n`);
+}
+
+if (await hasHelm()) {
+  const [, helm] = await requireHelm();
+  for (const { path, render } of renderings()) {
+    await writeFile(join(root, path), await render(helm));
+    process.stdout.write(`written ${path}\n`);
+  }
+} else {
+  process.stdout.write('what the chart makes was not rendered: `npm test -- test/helm` brings helm\n');
 }

@@ -106,7 +106,7 @@ describe('the strict judge', () => {
 });
 
 describe('what is kept rendered', () => {
-  test.each(renderings())('$path is what both helms make; node scripts/chart.ts --write mends it', async ({ path, render }) => {
+  test.each(renderings())('$path is what both helms make; npm run docs mends it', async ({ path, render }) => {
     for (const helm of helms) expect(await render(helm)).toBe(read(path));
   });
 });

@@ -1,6 +1,7 @@
 /** Runs helm on a chart, and reads what it makes. */
 import { execFile } from 'node:child_process';
-import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { rmSync } from 'node:fs';
+import { cp, mkdir, mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseAllDocuments } from 'yaml';
@@ -35,7 +36,7 @@ export function run({ path }: Helm, args: readonly string[], cwd = ROOT): Promis
 
 let written = 0;
 const folder = await mkdtemp(join(tmpdir(), 'leasehold-helm-'));
-process.once('exit', () => rm(folder, { recursive: true, force: true }).catch(() => {}));
+process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
 
 /** Values in a file of their own: JSON is YAML. */
 export async function valuesFile(values: Values): Promise<string> {
@@ -53,6 +54,16 @@ export async function withDependencies(helm: Helm, chart: string): Promise<strin
   const { code, stderr } = await run(helm, ['dependency', 'update', '--skip-refresh', join(copy, chart)]);
   if (code !== 0) throw new Error(stderr);
   return join(copy, chart);
+}
+
+/** A chart that has this one in it, and one template. */
+export async function including(text: string): Promise<string> {
+  const chart = await mkdtemp(join(folder, 'including-'));
+  await cp(CHART, join(chart, 'charts/leasehold'), { recursive: true });
+  await mkdir(join(chart, 'templates'));
+  await writeFile(join(chart, 'Chart.yaml'), 'apiVersion: v2\nname: including\nversion: 1.0.0\n');
+  await writeFile(join(chart, 'templates/included.yaml'), text);
+  return chart;
 }
 
 /** `helm template`, with the release called `demo` in the namespace `apps`. */

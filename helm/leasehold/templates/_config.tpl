@@ -40,6 +40,10 @@
     {{- $_ := set $config $group (mergeOverwrite (get $config $group | default dict) $files) -}}
   {{- end -}}
 {{- end -}}
+{{- if or .listen.socket (eq .mode "agent") -}}
+  {{- /* The service may run as any user; who reaches the socket at all is decided by who mounts it. */ -}}
+  {{- $_ := set $config "http" (mergeOverwrite (dict "socketMode" "0666") ($config.http | default dict)) -}}
+{{- end -}}
 {{- toYaml $config -}}
 {{- end -}}
 

@@ -89,7 +89,8 @@ http://127.0.0.1:{{ .Values.listen.port | int }}
   {{- $chart = .chart -}}
   {{- $otherwise = omit . "chart" -}}
 {{- end -}}
-{{- if not (and (kindIs "map" $chart) (hasKey $chart "Values") (hasKey $chart "Release")) -}}
+{{- /* The including chart has values too; a mode is what this one's have. */ -}}
+{{- if not (and (kindIs "map" $chart) (hasKey $chart "Release") (hasKey (get $chart "Values" | default dict) "mode")) -}}
   {{- fail "leasehold: give the templates this chart, .Subcharts.leasehold, or a dict with it as chart" -}}
 {{- end -}}
 {{- range $key := keys $otherwise | sortAlpha -}}
