@@ -77,8 +77,9 @@ export class Metering implements MetricReadings {
     }));
   }
 
-  prometheusText(): string {
-    return prometheusText(this.families());
+  /** Without series of namespaces that are not `seen`. */
+  prometheusText(seen: (namespace: string) => boolean): string {
+    return prometheusText(this.families().map((family) => ofNamespaces(family, seen)));
   }
 
   #read(): Reading {
@@ -223,4 +224,10 @@ function fullest(
   bytes: number,
 ): number {
   return Math.max(leases / limits.leases, entries / limits.entries, bytes / limits.bytes);
+}
+
+function ofNamespaces(family: Family, seen: (namespace: string) => boolean): Family {
+  const at = Object.keys(family.instrument.labels ?? {}).indexOf('namespace');
+  if (at < 0) return family;
+  return { ...family, points: family.points.filter(({ labels }) => seen(labels[at]!)) };
 }

@@ -143,8 +143,8 @@ export class SidecarOperations implements Operations {
     return { ready, state: 'degraded', reasons };
   }
 
-  metrics(): string {
-    return this.metering.prometheusText();
+  metrics(seen: Seen = () => true): string {
+    return this.metering.prometheusText(seen);
   }
 
   async reconcile(request: { readonly dryRun: boolean }): Promise<object | Rejection> {

@@ -42,9 +42,12 @@ export function queryOf(values: Readonly<Record<string, string | number | undefi
 
 export class Client {
   readonly target: Target;
+  readonly #token: (() => string) | undefined;
 
-  constructor(target: Target) {
+  /** `token` is asked for each request: it may have been replaced by another one. */
+  constructor(target: Target, token?: () => string) {
     this.target = target;
+    this.#token = token;
   }
 
   /**
@@ -98,6 +101,7 @@ export class Client {
 
   #open(method: string, path: string, ask: Ask): Promise<IncomingMessage> {
     const headers: Record<string, string> = { ...ask.headers };
+    if (this.#token !== undefined) headers['authorization'] = `Bearer ${this.#token()}`;
     if (ask.body !== undefined) headers['content-length'] = String(ask.body.length);
     return new Promise((resolve, reject) => {
       const outgoing = request({

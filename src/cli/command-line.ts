@@ -13,6 +13,7 @@ import { addLeaseCommands } from './lease-commands.ts';
 import { Refused } from './problem.ts';
 import { addSimulateCommand, type Simulator } from './simulate-command.ts';
 import { addStatusCommand } from './status-command.ts';
+import { addTokenCommand } from './token-command.ts';
 import { addWatchCommand } from './watch-command.ts';
 
 export interface CommandLineParts extends Judging {
@@ -50,7 +51,8 @@ export async function runCommandLine(
     .addHelpText(
       'after',
       '\nExit codes: 0 done, 1 refused by the sidecar, 2 wrong usage, 69 sidecar or bus not reached,\n' +
-        '78 bad configuration. LEASEHOLD_URL says where the sidecar is.\n' +
+        '78 bad configuration. LEASEHOLD_URL says where the sidecar is, LEASEHOLD_TOKEN_FILE where the\n' +
+        'token is that it asks for.\n' +
         '\nExamples:\n' +
         '  leasehold serve\n' +
         "  leasehold put sessions alice 'hello' --ttl-ms 30000\n" +
@@ -76,6 +78,7 @@ export async function runCommandLine(
   addLeaseCommands(program, io);
   addEntryCommands(program, io);
   addWatchCommand(program, io);
+  addTokenCommand(program, io);
   addSimulateCommand(program, io, parts.simulator);
 
   try {

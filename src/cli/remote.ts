@@ -1,6 +1,7 @@
 /** What every command that talks to a sidecar has in common: where it is, and how answers are shown. */
 import { type Command, InvalidArgumentError } from 'commander';
 import type * as z from 'zod';
+import { readSecret } from '../config/secret-file.ts';
 import { Client } from './client.ts';
 import type { CommandIo } from './command-io.ts';
 import { CommandFailure, EXIT } from './exit.ts';
@@ -8,6 +9,7 @@ import { DEFAULT_URL, parseTarget } from './target.ts';
 
 export interface RemoteOptions {
   readonly url?: string;
+  readonly tokenFile?: string;
   readonly json?: boolean;
 }
 
@@ -18,11 +20,23 @@ export function remote(command: Command): Command {
       '--url <url>',
       `the sidecar: http://host:port or unix:/path (LEASEHOLD_URL, else ${DEFAULT_URL})`,
     )
+    .option('--token-file <file>', 'the token to show, as its first line (LEASEHOLD_TOKEN_FILE)')
     .option('--json', 'print JSON for machines');
 }
 
 export function clientFor(options: RemoteOptions, io: CommandIo): Client {
-  return new Client(parseTarget(options.url ?? (io.environment['LEASEHOLD_URL'] || DEFAULT_URL)));
+  const target = parseTarget(options.url ?? (io.environment['LEASEHOLD_URL'] || DEFAULT_URL));
+  const file = options.tokenFile ?? (io.environment['LEASEHOLD_TOKEN_FILE'] || undefined);
+  return new Client(target, file === undefined ? undefined : () => tokenOf(file));
+}
+
+/** From a file, never as an argument: everybody on a machine can read those. */
+function tokenOf(file: string): string {
+  try {
+    return readSecret(file);
+  } catch (error) {
+    throw new CommandFailure(EXIT.configuration, `Cannot read the token in "${file}": ${(error as Error).message}`);
+  }
 }
 
 /** Prints the document with `--json`, else the lines for people. */

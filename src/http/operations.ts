@@ -16,8 +16,8 @@ export interface Operations {
   /** The whole status page, as it is sent, without what names a namespace that is not `seen`. */
   status(seen: (namespace: string) => boolean): object;
   readiness(): Readiness;
-  /** The metrics, as Prometheus reads them. */
-  metrics(): string;
+  /** The metrics, as Prometheus reads them, without series of namespaces that are not `seen`. */
+  metrics(seen: (namespace: string) => boolean): string;
   /** false: the event loop has stood still for too long. */
   alive(): boolean;
   /** A round with the ledger now, and its outcome; `dryRun` only reports what it would repair. */

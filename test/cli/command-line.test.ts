@@ -51,6 +51,7 @@ describe('help', () => {
     ['serve'],
     ['config'],
     ['status'],
+    ['token'],
     ['health'],
     ['lease'],
     ['lease', 'grant'],

@@ -143,7 +143,7 @@ function answerScrape(exchange: Exchange): void {
   }
   exchange.response.once('close', () => scrapes.leave());
   // Whatever is accepted: every scraper reads this.
-  exchange.send(200, ['Content-Type', PROMETHEUS_MEDIA_TYPE], Buffer.from(operations.metrics()));
+  exchange.send(200, ['Content-Type', PROMETHEUS_MEDIA_TYPE], Buffer.from(operations.metrics(seenBy(exchange.bearer))));
 }
 
 /**
