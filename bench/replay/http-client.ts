@@ -5,7 +5,7 @@
  * on it, whose outcome is then unknown, and is opened again after a pause.
  */
 import { connect, type Socket } from 'node:net';
-import { ResponseParser, type Response } from './response-parser.ts';
+import { header, ResponseParser, type Response } from './response-parser.ts';
 
 export type Address =
   | { readonly kind: 'tcp'; readonly host: string; readonly port: number }
@@ -33,8 +33,11 @@ export interface Exchange {
   /** When it was made, just before it is written: never after it left. */
   readonly sentAt: number;
   onReply(response: Response, receivedAt: number): void;
-  /** The connection broke or time ran out: the request may or may not have been carried out. */
-  onLost(at: number): void;
+  /**
+   * The connection broke or time ran out: the request may or may not have been carried out.
+   * `wasTaken` false: it was sent behind an answer that said it was the last, so it was not.
+   */
+  onLost(at: number, wasTaken: boolean): void;
 }
 
 export interface ClientOptions {
@@ -127,6 +130,8 @@ class Connection {
   #waiting: Exchange[] = [];
   #head = 0;
   #closed = false;
+  /** An answer has said that it is the last. */
+  #isOver = false;
   isOpen = false;
   error: Error | undefined;
 
@@ -150,6 +155,7 @@ class Connection {
       address.kind === 'unix' ? connect(address.path) : connect(address.port, address.host);
     this.#socket = socket;
     this.#parser = new ResponseParser();
+    this.#isOver = false;
     socket.setNoDelay(true);
     socket.on('connect', () => {
       this.isOpen = true;
@@ -164,7 +170,7 @@ class Connection {
 
   /** Sends as much as there is and fits, in one write. */
   fill(): void {
-    if (!this.isOpen) return;
+    if (!this.isOpen || this.#isOver) return;
     let text = '';
     const first = this.#waiting.length;
     while (this.inFlight < this.#options.pipeline) {
@@ -200,6 +206,7 @@ class Connection {
     for (const response of responses) {
       const exchange = this.#waiting[this.#head]!;
       this.#head += 1;
+      if (header(response.head, 'connection')?.toLowerCase() === 'close') this.#isOver = true;
       exchange.onReply(response, receivedAt);
     }
     if (this.#head === this.#waiting.length) this.#compact();
@@ -217,7 +224,7 @@ class Connection {
     this.#waiting = [];
     this.#head = 0;
     const now = performance.now();
-    for (const exchange of lost) exchange.onLost(now);
+    for (const exchange of lost) exchange.onLost(now, !this.#isOver);
     this.#onBroken();
     if (!this.#closed) setTimeout(() => this.open(), RECONNECT_MS).unref();
   }

@@ -29,7 +29,8 @@ export interface Again {
 /** What is sent again without asking anybody; of 409 only what comes of sending something twice. */
 const STATUSES: ReadonlySet<number> = new Set([408, 429, 503, 504]);
 const IN_PROGRESS = 'idempotency-in-progress';
-export const BROKEN: Again = { why: 'connection broke', afterMs: undefined };
+const BROKEN: Again = { why: 'connection broke', afterMs: undefined };
+const NOT_TAKEN: Again = { why: 'behind the last answer', afterMs: undefined };
 
 export function againAfter(status: number, body: string, retryAfter: string | undefined): Again | undefined {
   const code = /"code" *: *"([^"]*)"/.exec(body)?.[1] ?? String(status);
@@ -125,10 +126,10 @@ export class Retries {
         this.#over(retried, receivedAt);
         first.onReply(response, receivedAt);
       },
-      onLost: (at) => {
-        if (this.#putBack(retried, BROKEN, at)) return;
+      onLost: (at, wasTaken) => {
+        if (this.#putBack(retried, wasTaken ? BROKEN : NOT_TAKEN, at)) return;
         this.#over(retried, at);
-        first.onLost(at);
+        first.onLost(at, wasTaken);
       },
     };
   }

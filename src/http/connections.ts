@@ -4,7 +4,7 @@
  * socket would cost a fifth of a small request. `node:http` checks the time a request takes to
  * arrive with a sweep of its own, and reports through `clientError` like a parse error.
  */
-import { STATUS_CODES, type Server } from 'node:http';
+import { STATUS_CODES, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { type ErrorCode, reject, type Rejection } from '../errors.ts';
 import type { FailReading } from './body.ts';
@@ -20,12 +20,29 @@ export class Connection {
   readonly waiting: (() => void)[] = [];
   /** What comes after a parse error is noise. */
   broken = false;
+  /** The answer to its newest request: the last in order, whichever is made last. */
+  newest: ServerResponse | undefined;
+  /** An answer has said that it is the last: what comes after it is not taken. */
+  isOver = false;
+  /** Requests taken since the server drains. */
+  takenAtLast = 0;
   /** As of the last sweep that saw something move, and how many have passed since. */
   movedBytes = 0;
   stillSweeps = 0;
 
   constructor(socket: Socket) {
     this.socket = socket;
+  }
+
+  /**
+   * Every request is answered, and none of the answers has said that it is the last: closes the
+   * connection when the newest is sent.
+   */
+  closeWhenSent(): void {
+    this.isOver = true;
+    const { newest, socket } = this;
+    if (newest === undefined || newest.writableFinished) socket.destroySoon();
+    else newest.once('finish', () => socket.destroySoon());
   }
 }
 
@@ -138,10 +155,11 @@ export class Connections {
     }
   }
 
-  /** Closes those that wait for nothing, and with `all` the others too. */
+  /** Closes those on which nothing has been asked, or nothing can be; with `all` the others too. */
   close(all: boolean): void {
-    for (const connection of this.#bySocket.values()) {
-      if (all || connection.broken) connection.socket.destroy();
+    for (const { broken, pending, socket } of this.#bySocket.values()) {
+      const isUnused = pending === 0 && socket.bytesRead === 0;
+      if (all || broken || isUnused) socket.destroy();
     }
   }
 }

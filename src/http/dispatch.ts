@@ -79,7 +79,17 @@ export class Dispatch {
     connection: Connection | undefined,
     anyHost: boolean,
   ): void {
+    // Its client has been told, or will be, that nothing after the last answer is carried out.
+    if (connection?.isOver === true) return;
     const exchange = new Exchange(this.#edge, request, response, connection);
+    if (!this.#edge.draining || connection === undefined) return this.#inTurn(exchange, connection, anyHost);
+    connection.takenAtLast++;
+    if (connection.takenAtLast >= PIPELINED_MAX) connection.isOver = true;
+    // The parser has the rest of what came together first: the last of them is to say that it is.
+    queueMicrotask(() => this.#inTurn(exchange, connection, anyHost));
+  }
+
+  #inTurn(exchange: Exchange, connection: Connection | undefined, anyHost: boolean): void {
     // The parser is ahead of the bodies: what follows a PUT on its connection must see it done.
     if (connection?.failReading === undefined) return this.#start(exchange, connection, anyHost);
     connection.waiting.push(() => this.#start(exchange, connection, anyHost));

@@ -63,7 +63,9 @@ export class Exchange {
     this.response = response;
     this.#connection = connection;
     this.#beganMs = edge.monotonicMs();
-    if (connection !== undefined) connection.pending++;
+    if (connection === undefined) return;
+    connection.pending++;
+    connection.newest = response;
   }
 
   /**
@@ -158,9 +160,7 @@ export class Exchange {
     if (body !== undefined && body.length > LARGE_REPLY_BYTES && !this.#holdReply(body)) return;
     if (this.#answered) return;
     const { response } = this;
-    // Announced but not asked for: the client may or may not send it, so nothing can follow it.
-    const unasked = this.request.headers.expect !== undefined && !this.request.readableEnded;
-    if (this.edge.draining || this.#isLast || unasked) headers.push('Connection', 'close');
+    if (this.#endsConnection()) headers.push('Connection', 'close');
     this.#announcePressure(headers);
     if (body !== undefined) headers.push('Content-Length', String(body.length));
     // Before anything is given up: should a header be refused, a fault can still be answered.
@@ -168,6 +168,17 @@ export class Exchange {
     this.#finish();
     this.#count(status);
     response.end(body);
+  }
+
+  #endsConnection(): boolean {
+    const connection = this.#connection;
+    // Announced but not asked for: the client may or may not send it, so nothing can follow it.
+    const unasked = this.request.headers.expect !== undefined && !this.request.readableEnded;
+    // What was pipelined behind this one has been taken, and is answered too.
+    const isLastAtDrain = this.edge.draining && (connection?.newest ?? this.response) === this.response;
+    if (!this.#isLast && !unasked && !isLastAtDrain) return false;
+    if (connection !== undefined) connection.isOver = true;
+    return true;
   }
 
   /** A large reply is held until it is sent; without room a read is refused, the rest goes on. */
@@ -269,7 +280,10 @@ export class Exchange {
     if (this.#answered) return;
     this.#answered = true;
     this.#leaveGate();
-    if (this.#connection !== undefined) this.#connection.pending--;
+    const connection = this.#connection;
+    if (connection === undefined) return;
+    connection.pending--;
+    if (this.edge.draining && connection.pending === 0 && !connection.isOver) connection.closeWhenSent();
   }
 
   #leaveGate(): void {

@@ -5,7 +5,7 @@
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { once } from 'node:events';
-import { connect, type AddressInfo } from 'node:net';
+import { connect, type AddressInfo, Server as NetServer } from 'node:net';
 import { chmod, lstat, unlink } from 'node:fs/promises';
 import type { Access } from './access.ts';
 import type { Admission } from '../admission/admission.ts';
@@ -21,6 +21,12 @@ import { type Clocks, repeat, type Timers } from '../machine/machine.ts';
 import { RequestCounts } from './request-counts.ts';
 import { routesFor } from './routes.ts';
 import { Watchers } from './watchers.ts';
+
+/**
+ * A connection without a request stays for so long while draining: whoever is busy asks again within
+ * it, and is told with the answer. Closing it at once would lose the request that is on its way.
+ */
+const FAREWELL_MS = 250;
 
 export type HttpAddress =
   | { readonly kind: 'tcp'; readonly host: string; readonly port: number }
@@ -50,8 +56,9 @@ export interface HttpServer {
    */
   listen(addresses: readonly HttpAddress[]): Promise<readonly string[]>;
   /**
-   * Takes no more connections, ends event streams, makes every answer the last on its connection,
-   * and resolves when all are closed: by themselves, or cut off after `graceMs`.
+   * Takes no more connections, ends event streams, answers what has been asked and says on each
+   * connection with the last answer that it is the last. Resolves when all are closed: by
+   * themselves, for want of requests after a moment, or cut off after `graceMs`.
    */
   drain(graceMs: number): Promise<void>;
   readonly connections: number;
@@ -183,15 +190,26 @@ class NodeHttpServer implements HttpServer {
     this.#edge.draining = true;
     this.#edge.watchers.closeAll();
     this.#edge.admission.letGo();
-    const closed = this.#listeners.splice(0).map((server) => {
+    const listeners = this.#listeners.splice(0);
+    const closed = listeners.map((server) => {
       const gone = once(server, 'close');
-      server.close();
+      // That of `node:http` would cut off every connection on which no answer is due, and with it
+      // the requests that are on their way.
+      NetServer.prototype.close.call(server);
       return gone;
     });
-    this.#connections.close(false);
+    const part = (): void => {
+      this.#connections.close(false);
+      for (const server of listeners) server.closeIdleConnections();
+    };
+    // What has arrived meanwhile is read before, however late the timer fires.
+    const parted = this.#timers.after(Math.min(FAREWELL_MS, graceMs), () => this.#timers.soon(part));
     const calmed = this.#timers.after(graceMs, () => this.#connections.close(true));
     await Promise.all(closed);
+    parted();
     calmed();
+    // Ends the looks of `node:http` at how long requests take.
+    for (const server of listeners) server.close();
     this.#endSweep?.();
     this.#endSweep = undefined;
   }

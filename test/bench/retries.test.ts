@@ -66,7 +66,7 @@ describe('a request that is sent again', () => {
     const pauses: number[] = [];
     let now = 1_000;
     for (let exchange: Exchange | undefined = attempt; exchange !== undefined;) {
-      exchange.onLost(now);
+      exchange.onLost(now, true);
       const since = now;
       exchange = undefined;
       while (retries.waiting > 0 && exchange === undefined) exchange = retries.due(++now);

@@ -383,6 +383,56 @@ describe('draining', () => {
     await drained;
   });
 
+  test('answers all that was pipelined, and says so with the last answer', async () => {
+    const { url, http, journal } = await listening({ promptJournal: false });
+    const busy = client(url);
+    busy.send(['a', 'b', 'c'].map((key) => put(`/v1/entries/default/${key}`, 'x')).join('') + get('/livez'));
+    await eventually(() => journal.groups.length > 0);
+    const drained = http.drain(60_000);
+    journal.write();
+    const answers = await busy.answers(4);
+    expect(answers.map(({ status }) => status)).toEqual([201, 201, 201, 200]);
+    await busy.end();
+    await drained;
+  });
+
+  test('takes what is asked on an open connection in its first moment, in one go, and nothing behind it', async () => {
+    const { url, http } = await listening();
+    const busy = client(url);
+    busy.send(get('/livez'));
+    await busy.answers(1);
+    const drained = http.drain(60_000);
+    busy.send(put('/v1/entries/default/k', 'x') + get('/v1/entries/default/k') + get('/livez'));
+    const answers = await busy.answers(4);
+    expect(answers.map(({ status, headers }) => [status, headers['connection']]).slice(1))
+      .toEqual([[201, 'keep-alive'], [200, 'keep-alive'], [200, 'close']]);
+    busy.send(get('/livez'));
+    await busy.end();
+    await drained;
+    expect(await busy.answers(4)).toHaveLength(4);
+  });
+
+  test('does not wait for a connection on which nothing was ever asked', async () => {
+    const { url, http } = await listening();
+    const silent = client(url);
+    await eventually(() => http.connections === 1);
+    await http.drain(60_000);
+    await silent.end();
+    expect(silent.received).toBe('');
+  });
+
+  test('takes no more from one who never stops asking than may wait on a connection', async () => {
+    const { url, http } = await listening();
+    const restless = client(url);
+    restless.send(get('/livez'));
+    await restless.answers(1);
+    const drained = http.drain(60_000);
+    restless.send(get('/livez').repeat(1_000));
+    await drained;
+    const answers = await restless.answers(65);
+    expect([answers.length, answers.at(-1)!.headers['connection']]).toEqual([65, 'close']);
+  });
+
   test('cuts off what does not finish within the grace', async () => {
     const { url, http, journal } = await listening({ promptJournal: false });
     const busy = client(url);
