@@ -1,6 +1,6 @@
 /**
- * `npm run bench -- [core|http|memory|journal|ledger|events|overload|all] [--quick] [--json]
- * [--svg FILE]`. Every suite runs in a process of its own, one after the other, so that none measures
+ * `npm run bench -- [core|http|memory|journal|ledger|events|telemetry|overload|all]
+ * [--quick] [--json] [--svg FILE]`. Every suite runs in a process of its own, one after the other, so that none measures
  * the other's garbage. Numbers are printed and not judged by exit code, for how fast a machine is, is
  * not a test; but what `overload` shows is promised on any machine, and missing it is exit code 1.
  */
@@ -20,6 +20,7 @@ const SUITES = {
     'ledger/put-path.ts',
   ],
   events: ['events/publish-rate.ts'],
+  telemetry: ['telemetry/compare.ts', 'telemetry/start.ts'],
   overload: ['overload/overload.ts'],
 } as const;
 type Suite = keyof typeof SUITES;

@@ -3,7 +3,7 @@
  * the other, where there are two and `taskset` is there; otherwise wherever the kernel puts them.
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
@@ -12,11 +12,12 @@ import type { Load, Order } from './load.ts';
 const canPin = availableParallelism() > 1 && spawnSync('taskset', ['--version']).status === 0;
 
 export const SERVER_PROCESSOR = canPin ? 0 : undefined;
-const LOAD_PROCESSOR = canPin ? 1 : undefined;
+export const LOAD_PROCESSOR = canPin ? 1 : undefined;
 
 /** Kernel ticks a second, as `/proc/<pid>/stat` counts them. */
 const TICKS_PER_SECOND = 100;
 const KIBIBYTE = 1024;
+const NANOS_PER_MS = 1e6;
 
 function spawnPinned(file: string, processor: number | undefined): ChildProcess {
   const path = fileURLToPath(new URL(file, import.meta.url));
@@ -66,6 +67,15 @@ export function processorMs(pid: number): number {
   // The name in parentheses may hold spaces; user and system time are fields 14 and 15.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   return ((Number(fields[11]) + Number(fields[12])) * 1000) / TICKS_PER_SECOND;
+}
+
+/** The same as the scheduler counts it, which is exact, of the threads there are now. */
+export function exactProcessorMs(pid: number): number {
+  let nanos = 0;
+  for (const thread of readdirSync(`/proc/${pid}/task`)) {
+    nanos += Number(readFileSync(`/proc/${pid}/task/${thread}/schedstat`, 'latin1').split(' ')[0]);
+  }
+  return nanos / NANOS_PER_MS;
 }
 
 /** Resident memory of a process in bytes. */

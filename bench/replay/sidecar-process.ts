@@ -27,6 +27,8 @@ export interface SidecarOptions {
   readonly ledgerUrl?: string | undefined;
   /** Its display name. */
   readonly name?: string;
+  /** On top of what the others say. */
+  readonly environment?: Readonly<Record<string, string>>;
 }
 
 export interface SidecarProcess {
@@ -70,6 +72,7 @@ export async function startSidecar(options: SidecarOptions): Promise<SidecarProc
       LEASEHOLD_DRAIN_MS: '5000',
       ...(options.ledgerUrl === undefined ? {} : { LEASEHOLD_LEDGER_URL: options.ledgerUrl }),
       ...(options.name === undefined ? {} : { LEASEHOLD_NAME: options.name }),
+      ...options.environment,
     },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
