@@ -11,6 +11,7 @@ import { configurationPage, defaultFile } from './configuration-page.ts';
 import { asyncApiFile, eventReferencePage } from './event-pages.ts';
 import { loggingPage } from './logging-page.ts';
 import { metricsPage } from './metrics-page.ts';
+import { runbookPage } from './runbook-page.ts';
 import { simulationPage } from './simulation-page.ts';
 
 const root = join(import.meta.dirname, '..');
@@ -21,6 +22,7 @@ const pages: Readonly<Record<string, () => string>> = {
   'docs/event-reference.md': eventReferencePage,
   'docs/logging.md': loggingPage,
   'docs/metrics.md': metricsPage,
+  'docs/runbook.md': runbookPage,
   'docs/simulation.md': simulationPage,
   'helm/leasehold/README.md': chartReadme,
   'helm/leasehold/values.schema.json': chartSchema,
