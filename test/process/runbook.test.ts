@@ -23,6 +23,8 @@ afterAll(async () => {
   await stopServers();
 });
 
+/** Against a hang only. */
+const HANG_MS = 240_000;
 const ENDINGS = 'LEASEHOLD_ENDINGS';
 const SMALL = 'capacity: { leases: 1000, entries: 1000, bytes: 1Mi }';
 
@@ -100,7 +102,7 @@ bus: { ackMs: 200, connectMs: 500, checkMs: 200, retryCapMs: 200 }
     await tryPage('bus-away', places);
     for (let count = 0; count < 400; count++) await put(url, `waiting-${count}`);
     await tryPage('under-pressure', places);
-  });
+  }, HANG_MS);
 });
 
 describe.concurrent('the ledger', () => {
@@ -166,7 +168,7 @@ ledger: { beatMs: 200, timeoutMs: 10000, ackMs: 10000 }
     await link.close();
     await tryPage('ledger-unavailable', places);
     await tryPage('isolated', places);
-  });
+  }, HANG_MS);
 });
 
 describe.concurrent('the process', () => {
@@ -183,7 +185,7 @@ describe.concurrent('the process', () => {
     const port = await freePort();
     launch({ dataDirectory, environment: { LEASEHOLD_LISTEN: `127.0.0.1:${port}` } });
     await tryPage('recovering', { url: `http://127.0.0.1:${port}`, directory: dataDirectory });
-  });
+  }, HANG_MS);
 
   test('that drains, with a request under way', async () => {
     const sidecar = await start({ dataDirectory: scratchDirectory() });
@@ -199,7 +201,7 @@ describe.concurrent('the process', () => {
     expect(await asking.closed()).toContain('"reasons":["draining"]');
     slow.send('whole');
     expect((await ended).code).toBe(0);
-  });
+  }, HANG_MS);
 
   test('whose journal fails: its directory has gone', async () => {
     const dataDirectory = scratchDirectory();
@@ -216,7 +218,7 @@ describe.concurrent('the process', () => {
     expect(await sidecar.ended).toEqual({ code: 70, signal: null });
     expect(sidecar.err()).toMatch(/"exception\.message":"[^"]*ENOENT.*"message":"stopping: it cannot go on safely"/);
     await trySession('journal-failed', { url: sidecar.url, directory: dataDirectory });
-  });
+  }, HANG_MS);
 
   test('whose disk is full', async () => {
     const disk = smallDisk(12 * 1024 * 1024);
@@ -236,5 +238,5 @@ describe.concurrent('the process', () => {
     disk.relieve();
     await until('writes are taken again', async () => (await put(url, 'again')).status === 201);
     await ready(url);
-  });
+  }, HANG_MS);
 });
