@@ -6,6 +6,7 @@ import { read } from '../house/repository.ts';
 import { CHART, including, type Manifest, manifests, ofKind, rendered, template, type Values, valuesFile } from './charts.ts';
 import { WORKER } from './renderings.ts';
 import { type Helm, requireHelm } from './require-helm.ts';
+import { complaintsAbout } from './strict.ts';
 
 const INSTALL_MAX_MS = 240_000;
 
@@ -113,6 +114,21 @@ describe('a pod that includes the sidecar', () => {
     expect(spec('StatefulSet').securityContext.fsGroup).toBe(65532);
   });
 
+  test('can be copied from docs/kubernetes.md', async () => {
+    const block = /```yaml\n# templates\/deployment\.yaml\n([\s\S]*?)```/.exec(read('docs/kubernetes.md'))![1]!;
+    const chart = await including(block);
+    const file = await valuesFile({ leasehold: { listen: { socket: true } } });
+    for (const helm of helms) {
+      const { stdout, stderr } = await template(helm, chart, [file]);
+      expect(stderr).toBe('');
+      const deployment = ofKind(manifests(stdout), 'Deployment');
+      expect(await complaintsAbout(deployment)).toEqual([]);
+      const { initContainers, containers } = deployment.spec.template.spec;
+      expect(initContainers[0].restartPolicy).toBe('Always');
+      expect(containers[0].volumeMounts).toHaveLength(1);
+    }
+  });
+
   test('is another pod when the configuration is another', async () => {
     const chart = await including('kind: Included\n{{ include "leasehold.podAnnotations" .Subcharts.leasehold }}');
     const annotations = async (config: Values) => ofKind(await rendered(helms[1], { leasehold: { config } }, chart), 'Included');
@@ -122,17 +138,30 @@ describe('a pod that includes the sidecar', () => {
     expect(other).not.toEqual(one);
   });
 
-  test('finds a socket where there is one', async () => {
+  test.each([
+    [{}, 'http://127.0.0.1:7117', '127.0.0.1:7117'],
+    [{ address: '127.0.0.2', port: 8117 }, 'http://127.0.0.2:8117', '127.0.0.2:8117'],
+    [{ address: '::1' }, 'http://[::1]:7117', '[::1]:7117'],
+    [{ address: '0.0.0.0' }, 'http://127.0.0.1:7117', '0.0.0.0:7117'],
+    [{ address: '::' }, 'http://[::1]:7117', '[::]:7117'],
+    [
+      { socket: true },
+      'unix:/run/leasehold/leasehold.sock',
+      '127.0.0.1:7117,unix:/run/leasehold/leasehold.sock',
+    ],
+  ])('finds it where it listens: %j', async (listen, url, addresses) => {
     const chart = await including(
-      'kind: Included\nenv:\n{{ include "leasehold.clientEnv" .Subcharts.leasehold }}\n' +
-        'volumeMounts:\n{{ include "leasehold.clientVolumeMounts" .Subcharts.leasehold }}\n',
+      'kind: Included\n' +
+        'env:\n{{ include "leasehold.clientEnv" .Subcharts.leasehold }}\n' +
+        'volumeMounts:\n{{ include "leasehold.clientVolumeMounts" .Subcharts.leasehold }}\n' +
+        'initContainers:\n{{ include "leasehold.sidecar" .Subcharts.leasehold }}\n',
     );
-    const found = async (socket: boolean) => ofKind(await rendered(helms[1], { leasehold: { listen: { socket } } }, chart), 'Included');
-    expect(await found(false)).toMatchObject({ env: [{ value: 'http://127.0.0.1:7117' }], volumeMounts: null });
-    expect(await found(true)).toMatchObject({
-      env: [{ value: 'unix:/run/leasehold/leasehold.sock' }],
-      volumeMounts: [{ name: 'leasehold-run', mountPath: '/run/leasehold' }],
-    });
+    const values = { leasehold: { listen, tokens: { existingSecret: { name: 'tokens' } } } };
+    const { env, volumeMounts, initContainers } = ofKind(await rendered(helms[1], values, chart), 'Included');
+    expect(env).toEqual([{ name: 'LEASEHOLD_URL', value: url }]);
+    expect(initContainers[0].env).toContainEqual({ name: 'LEASEHOLD_LISTEN', value: addresses });
+    const socket = [{ name: 'leasehold-run', mountPath: '/run/leasehold', readOnly: true }];
+    expect(volumeMounts).toEqual('socket' in listen ? socket : null);
   });
 
   test.each([

@@ -49,12 +49,15 @@ volumeMounts:
 {{- if not (regexMatch "^(127\\.|::1$|localhost$)" .listen.address) -}}true{{- end -}}
 {{- end -}}
 
+{{- define "leasehold.hostAndPort" -}}
+{{- contains ":" .host | ternary (printf "[%s]" .host) .host -}}:{{ .port | int }}
+{{- end -}}
+
 {{- define "leasehold.listen" -}}
 {{- $paths := include "leasehold.paths" . | fromYaml -}}
-{{- $host := contains ":" .listen.address | ternary (printf "[%s]" .listen.address) .listen.address -}}
 {{- $addresses := list -}}
 {{- if or (eq .mode "sidecar") (include "leasehold.exposed" .) -}}
-  {{- $addresses = append $addresses (printf "%s:%d" $host (int .listen.port)) -}}
+  {{- $addresses = append $addresses (include "leasehold.hostAndPort" (dict "host" .listen.address "port" .listen.port)) -}}
 {{- end -}}
 {{- if or (eq .mode "agent") .listen.socket -}}
   {{- $addresses = append $addresses (printf "unix:%s" $paths.socket) -}}

@@ -77,7 +77,9 @@ leasehold/config-checksum: {{ include "leasehold.config" $chart.Values | sha256s
 {{- if or .Values.listen.socket (eq .Values.mode "agent") -}}
 unix:{{ $paths.socket }}
 {{- else -}}
-http://127.0.0.1:{{ .Values.listen.port | int }}
+{{- /* Within the pod "every address" is reached by the one of loopback. */ -}}
+{{- $host := get (dict "0.0.0.0" "127.0.0.1" "::" "::1") .Values.listen.address | default .Values.listen.address -}}
+http://{{ include "leasehold.hostAndPort" (dict "host" $host "port" .Values.listen.port) }}
 {{- end -}}
 {{- end -}}
 
