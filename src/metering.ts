@@ -24,6 +24,7 @@ import type { Publishing } from './publishing.ts';
 import { READINESS_CODES, type ReadinessReason } from './readiness.ts';
 import type { Reconciliation } from './reconcile/reconciliation.ts';
 import { Tally } from './reconcile/tally.ts';
+import type { SelfCheck } from './self-check/self-check.ts';
 import { VERSION } from './version.ts';
 
 const MS_PER_S = 1000;
@@ -53,6 +54,7 @@ export class Metering implements MetricReadings {
   admission: Admission | undefined;
   running: MeteredRun | undefined;
   reconciliation: Reconciliation | undefined;
+  selfCheck: SelfCheck | undefined;
   outbox: Outbox | undefined;
   publishing: Publishing | undefined;
 
@@ -84,9 +86,9 @@ export class Metering implements MetricReadings {
 
   #read(): Reading {
     const { config, machine, readiness } = this.#parts;
-    const { http, admission, running, reconciliation, outbox, publishing } = this;
+    const { http, admission, running, reconciliation, outbox, publishing, selfCheck } = this;
     return {
-      config, http, admission, running, outbox, publishing,
+      config, http, admission, running, outbox, publishing, selfCheck,
       readiness: readiness(),
       usage: running?.core.usage(),
       ledger: reconciliation?.status().ledger,
@@ -111,6 +113,7 @@ interface Reading {
   readonly publishing: Publishing | undefined;
   readonly ledger: ReturnType<Reconciliation['status']>['ledger'] | undefined;
   readonly tally: Tally;
+  readonly selfCheck: SelfCheck | undefined;
   readonly clockGaps: number;
   readonly residentBytes: number;
   readonly startedWallMs: number;
@@ -192,7 +195,8 @@ const READINGS: Readonly<Record<InstrumentName, (reading: Reading) => readonly P
   'leasehold.ledger.unpushed': ({ ledger }) => one(ledger?.unpushed ?? 0),
   'leasehold.ledger.faults': ({ tally }) => each(tally.faults),
   'leasehold.rounds': ({ tally }) => each(tally.rounds),
-  'leasehold.repairs': ({ tally }) => each(tally.repairs),
+  'leasehold.repairs': ({ tally, selfCheck }) => each({ ...tally.repairs, ...selfCheck?.differences }),
+  'leasehold.self_checks': ({ selfCheck }) => each(selfCheck?.outcomes ?? {}),
   'leasehold.conflicts': ({ tally }) => each(tally.conflictsBy),
   'leasehold.rollbacks': ({ tally }) => one(tally.rollbacks),
 

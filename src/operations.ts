@@ -31,6 +31,13 @@ export interface RunningParts {
   readonly recovery: RecoverySummary;
 }
 
+/** Whether memory and journal agree. */
+export interface SelfChecking {
+  status(): object;
+  /** Why the sidecar is degraded. */
+  reasons(): readonly DegradedReason[];
+}
+
 /** What the rounds with a ledger outside the process tell of themselves. */
 export interface Reconciliation {
   /** Parts of the status page: how the ledger is, what the rounds did, what they got back. */
@@ -74,6 +81,8 @@ export class SidecarOperations implements Operations {
   reconciliation: Reconciliation | undefined;
   /** Absent until the edge is there. */
   admission: Pressed | undefined;
+  /** Absent until recovery is over. */
+  selfCheck: SelfChecking | undefined;
   /** Absent without a bus. */
   publishing: Publishing | undefined;
   /** Absent where no namespace has a rebuild hook. */
@@ -134,6 +143,7 @@ export class SidecarOperations implements Operations {
     const full: readonly DegradedReason[] = this.running?.journal.state === 'full' ? ['journal-full'] : [];
     const reasons = ordered([
       ...full,
+      ...(this.selfCheck?.reasons() ?? []),
       ...(this.reconciliation?.reasons() ?? []),
       ...(this.publishing?.reasons() ?? []),
       ...(this.admission?.reasons() ?? []),
@@ -200,7 +210,10 @@ export class SidecarOperations implements Operations {
         bytes: { used: usage?.slabUsedBytes ?? 0, limit: limits.bytes },
       },
       pressure: this.admission?.status() ?? { level: 'nominal', fill: 0 },
-      journal: running?.journal.status() ?? { state: 'recovering' },
+      journal:
+        running === undefined
+          ? { state: 'recovering' }
+          : { ...running.journal.status(), selfCheck: this.selfCheck?.status() ?? null },
       recovery: running?.recovery ?? { progress: this.recoveryProgress ?? null },
       ledger: isolatedAmong(reconciled?.ledger ?? { kind: 'embedded', state: 'connected' }, seen),
       bus: published?.bus ?? { kind: 'embedded', state: 'connected' },

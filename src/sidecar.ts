@@ -41,6 +41,8 @@ import { schedulerOn } from './resilience/scheduler.ts';
 import { SidecarOperations } from './operations.ts';
 import { exceptionFields } from './log/exception-fields.ts';
 import type { Log } from './log/log.ts';
+import { checkedMemory } from './self-checking.ts';
+import { SelfCheck } from './self-check/self-check.ts';
 import type { OpenTelemetry } from './telemetry/telemetry.ts';
 import { VERSION } from './version.ts';
 
@@ -186,6 +188,10 @@ export async function startSidecar(parts: SidecarParts): Promise<Sidecar> {
       onDone: (outcome) => log.info(outcome, 'snapshot written'),
       onError: (error) => log.warn(exceptionFields(error), 'snapshot given up'),
     });
+    const onFatal = (error: Error): void => {
+      operations.phase = 'failed';
+      parts.onFatal(error);
+    };
     let reconciliation: Reconciliation | undefined;
     let publishing: Publishing | undefined;
     const engine = new Engine({
@@ -200,15 +206,20 @@ export async function startSidecar(parts: SidecarParts): Promise<Sidecar> {
         core.setEvicting(parts.flags().eviction);
         reconciliation?.changed();
       },
-      onFatal: (error) => {
-        operations.phase = 'failed';
-        parts.onFatal(error);
-      },
+      onFatal,
     });
     engine.beginRun(actor);
     engine.start();
+    const selfCheck = new SelfCheck({
+      journal, machine, log, onFatal,
+      memory: checkedMemory(core, engine),
+      snapshots: snapshotter,
+      settings: config.journal.selfCheck,
+    });
     operations.running = { core, engine, journal, recovery: summary };
     metering.running = operations.running;
+    operations.selfCheck = selfCheck;
+    metering.selfCheck = selfCheck;
     admission.add([journalSignal(journal)]);
     core.setStretching(stretches(admission.pressure));
     const scheduler = schedulerOn(machine, timeline);
@@ -253,6 +264,7 @@ export async function startSidecar(parts: SidecarParts): Promise<Sidecar> {
     operations.reconstitution = reconstituting;
     operations.phase = 'ready';
     service.inner = reconstituting;
+    selfCheck.start();
     boot.mark('engine');
     boot.tell();
 
@@ -283,6 +295,7 @@ export async function startSidecar(parts: SidecarParts): Promise<Sidecar> {
         const leftMs = () => Math.max(DRAIN_LEAST_MS, until - timeline.monotonicMs());
         await close('ledger', () => leaveLedger(reconciliation, ledger, leftMs(), log));
         await close('bus', () => leaveBus(publishing, leftMs(), log));
+        await close('self-check', () => selfCheck.stop());
         await close('snapshot', () => snapshotter.stop());
         await close('engine and journal', () => engine.stop());
         admission.close();

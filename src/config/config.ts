@@ -227,6 +227,13 @@ export interface Config {
     readonly segmentBytes: number;
     readonly reserveBytes: number;
     readonly snapshotAfterBytes: number;
+    readonly selfCheck: {
+      /** 0: never. */
+      readonly intervalMs: number;
+      readonly readPerSecondBytes: number;
+      /** Leases and entries compared at once. */
+      readonly rows: number;
+    };
     readonly onCorruption: 'refuse' | 'truncate';
   };
   readonly http: {

@@ -28,6 +28,9 @@ const HELD_REFUSAL_BYTES = 3.5 * KIBIBYTE;
 /** An address, the buckets of its quota, and their place in a map. */
 const CALLER_BYTES = 256;
 
+/** A row of `self-check/inventory.ts`: a test compares the two. */
+export const CHECKED_ROW_BYTES = 42;
+
 /** What the core's tables cost per slot: every column of the row and its share of the indexes. */
 export interface SlotCosts {
   readonly entrySlotBytes: number;
@@ -97,11 +100,14 @@ export function defaultBeatMs(
 }
 
 /** What the worst case depends on. */
-type Bounding = Pick<Config, 'limits' | 'ledger' | 'bus' | 'admission' | 'callerQuota' | 'namespaces'>;
+type Bounding = Pick<
+  Config, 'limits' | 'ledger' | 'bus' | 'admission' | 'callerQuota' | 'namespaces' | 'journal'
+>;
 
 /** The most memory the process can need with this configuration, line by line. */
 export function worstCase(config: Bounding, costs: SlotCosts): WorstCase {
   const { limits, ledger, admission, callerQuota } = config;
+  const { selfCheck } = config.journal;
   const hooks = config.namespaces.flatMap(({ reconstitute }) => reconstitute ?? []);
   const line = (what: string, count: number, bytesEach: number): MemoryLine => ({
     what,
@@ -170,6 +176,9 @@ export function worstCase(config: Bounding, costs: SlotCosts): WorstCase {
     // What the journal lets wait for a disk that stands still, before it gives up.
     line('groups waiting for the disk', 1, 128 * MEBIBYTE),
     line('a snapshot waiting for the disk', 1, 64 * MEBIBYTE),
+    // What memory holds and what the journal says, side by side, in fingerprints.
+    line('a self-check', selfCheck.intervalMs === 0 ? 0 : 2 * selfCheck.rows, CHECKED_ROW_BYTES),
+    line('reading the journal back', selfCheck.intervalMs === 0 ? 0 : 1, 4 * MEBIBYTE),
     // Node itself with all modules loaded, and the young generation.
     line('runtime', 1, 80 * MEBIBYTE),
   ];

@@ -290,6 +290,36 @@ export const limitsSchema = z
   .prefault({})
   .describe('Bounds of the whole process. Beyond one: a coded refusal, and nothing changes.');
 
+const selfCheck = z
+  .strictObject({
+    intervalMs: whole({
+      unit: 'ms',
+      min: 0,
+      max: 7 * DAY_MS,
+      default: 600_000,
+      meaning:
+        'From one self-check to the next; 0: never. Each reads the whole journal back and compares it ' +
+        'with memory. A difference is told, makes the sidecar unready for a moment, and is repaired.',
+    }),
+    readPerSecondBytes: size({
+      min: 64 * KIBIBYTE,
+      max: 16 * GIBIBYTE,
+      default: 16 * MEBIBYTE,
+      meaning: 'How fast the journal may be read for it. Its share of a core is at most a tenth.',
+    }),
+    rows: whole({
+      unit: 'count',
+      min: 1_024,
+      max: POOL_ROWS_MAX,
+      default: 65_536,
+      meaning:
+        'Leases and entries compared at once. Where more are held, each check compares a part of them, ' +
+        'and the next one another.',
+    }),
+  })
+  .prefault({})
+  .describe('Whether memory is what a restart would bring back, looked at while everything goes on.');
+
 export const journalSchema = z
   .strictObject({
     segmentBytes: size({
@@ -314,6 +344,7 @@ export const journalSchema = z
         'A snapshot is due when this much has been journalled since the last. Smaller: faster ' +
         'restarts, more writing.',
     }),
+    selfCheck,
     onCorruption: choice({
       values: ['refuse', 'truncate'],
       default: 'refuse',

@@ -69,6 +69,8 @@ export interface EntryRestated {
   readonly hlc: number;
   readonly context: readonly Dot[];
   readonly contentType: string;
+  /** Whether its lease came with it. */
+  readonly implicit: boolean;
   readonly value: Uint8Array;
   /** Of its lease: an ended one, with entries still to be ended, may share its id with a live one. */
   readonly origin: Dot;

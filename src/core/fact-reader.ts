@@ -9,12 +9,14 @@ import {
   ENTRY_BURIED, CONTACT_RESTATED, TOMBSTONE_RESTATED, RECONCILE_REPAIRED, PRESSURE_CHANGED,
   SOURCE_CLOSED, TRACED, TRACE_FIELDS, type Restated,
 } from './fact-format.ts';
-import type { Dot, Fact } from './fact.ts';
+import type { Counterpart, Dot, Fact } from './fact.ts';
 import type { BuriedRun } from './tombstones.ts';
 import { TRACE_BYTES, traceparentText } from './trace.ts';
 
 /** Members of an ending before it could be told for another sidecar. */
 const ENDING_FIELDS_BEFORE = 17;
+/** Members of a repair before memory was compared with the journal. */
+const REPAIRED_FIELDS_BEFORE = 10;
 /** Members of a grant before leases could be adopted. */
 const GRANT_FIELDS_BEFORE = 12;
 
@@ -63,6 +65,14 @@ function readReason(reader: CborReader): EndReason {
   const reason = END_REASONS[reader.unsigned()];
   if (reason === undefined) throw new CborShapeError('Cannot read an ending: unknown reason');
   return reason;
+}
+
+function readCounterpart(reader: CborReader): Counterpart {
+  const against = reader.text();
+  if (against !== 'ledger' && against !== 'journal') {
+    throw new CborShapeError(`Cannot read a repair: unknown counterpart "${against}"`);
+  }
+  return against;
 }
 
 function readEntry(reader: CborReader) {
@@ -151,6 +161,7 @@ export function decodeFact(bytes: Uint8Array, start = 0, end = bytes.length): Fa
         kind: 'reconcile.repaired', ...common,
         partition: reader.unsigned(), pushed: reader.unsigned(), pulled: reader.unsigned(),
         ended: reader.unsigned(),
+        against: fields > REPAIRED_FIELDS_BEFORE ? readCounterpart(reader) : 'ledger',
       };
     case PRESSURE_CHANGED:
       return {
@@ -190,6 +201,7 @@ export function decodeFact(bytes: Uint8Array, start = 0, end = bytes.length): Fa
       return {
         kind: 'entry.restated', namespace, lease,
         key: entry.key, dot: entry.dot, born: entry.born, contentType: entry.contentType,
+        implicit: entry.implicit,
         hlc: reader.double(), context: readContext(reader), value: reader.byteString(),
         origin: readDot(reader),
       };

@@ -13,7 +13,7 @@ import {
   ENTRY_BURIED, CONTACT_RESTATED, TOMBSTONE_RESTATED, RECONCILE_REPAIRED, PRESSURE_CHANGED,
   SOURCE_CLOSED, TRACED, TRACE_FIELDS,
 } from './fact-format.ts';
-import type { Dot, LastSequences, PressureReading, Repairs } from './fact.ts';
+import type { Counterpart, Dot, LastSequences, PressureReading, Repairs } from './fact.ts';
 import type { LeaseTable } from './lease-table.ts';
 import type { Namespace } from './namespaces.ts';
 import type { Owed } from './owed.ts';
@@ -362,12 +362,18 @@ export class FactWriter extends CborWriter {
     this.#finish(namespace);
   }
 
-  reconcileRepaired(namespace: Namespace, partition: number, repairs: Repairs): void {
-    this.#beginAside(RECONCILE_REPAIRED, 10, namespace);
+  reconcileRepaired(
+    namespace: Namespace,
+    partition: number,
+    repairs: Repairs,
+    against: Counterpart = 'ledger',
+  ): void {
+    this.#beginAside(RECONCILE_REPAIRED, 11, namespace);
     this.unsigned(partition);
     this.unsigned(repairs.pushed);
     this.unsigned(repairs.pulled);
     this.unsigned(repairs.ended);
+    this.text(against);
     this.#finish(namespace, TOLD_REPAIRED);
   }
 

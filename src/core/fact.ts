@@ -106,12 +106,20 @@ export interface EntryConflict extends EntryFact<'entry.conflict'> {
   readonly siblings: number;
 }
 
-/** The ledger and this sidecar differed in a partition, and were put right; of no lease. */
+/** What a sidecar compares its memory with. */
+export type Counterpart = 'ledger' | 'journal';
+
+/**
+ * The ledger and this sidecar differed in a partition, or its journal and its memory in a namespace, and
+ * were put right; of no lease.
+ */
 export interface ReconcileRepaired extends FactOf<'reconcile.repaired'>, Repairs {
+  /** Of the ledger's; 0 for the journal. */
   readonly partition: number;
+  readonly against: Counterpart;
 }
 
-/** Values told again, taken in, and ended, because the ledger differed. */
+/** Values told again, taken in, and ended, because the other side differed. */
 export interface Repairs {
   readonly pushed: number;
   readonly pulled: number;

@@ -17,6 +17,8 @@ import type { Timeline } from './timeline.ts';
 
 /** Rows between two turns of the loop: about a millisecond. */
 const SLICE_ROWS = 1000;
+/** Rows handed out between two questions whether to rest: of the largest values 32 MiB. */
+const CAPTURED_ROWS = 32;
 
 export interface SnapshotterParts {
   readonly core: Core;
@@ -48,11 +50,14 @@ export class Snapshotter {
   considerAfterCommit(): void {
     if (this.#stopped || this.#running !== undefined) return;
     if (!this.#parts.journal.shouldSnapshot()) return;
-    this.begin();
+    void this.begin();
   }
 
-  /** Begins now; for tests and for `considerAfterCommit`. */
-  begin(): void {
+  /**
+   * Begins now, with no group pending. Resolves with whether the snapshot stands in the end. Throws when
+   * none can be begun.
+   */
+  begin(): Promise<boolean> {
     const { journal, core, timeline, feed, outbox } = this.#parts;
     const writer = journal.beginSnapshot(timeline.now(), timeline.wallMs());
     core.beginSnapshot();
@@ -63,12 +68,47 @@ export class Snapshotter {
     journal.append(run, 0, run.length);
     journal.commit(timeline.now(), timeline.wallMs());
     const owed = outbox === undefined ? undefined : owedNow(outbox);
-    this.#running = this.#write(writer, owed).finally(() => {
-      this.#running = undefined;
-    });
+    return this.#run(this.#write(writer, owed));
   }
 
-  async #write(writer: SnapshotWriter, owed: OwedNow | undefined): Promise<void> {
+  /**
+   * Hands every row to `take` as it is now, with no group pending, and writes nothing: for whoever
+   * compares memory with something else. Rejects with what `take` or `rest` threw. A snapshot that falls
+   * due meanwhile waits. Throws when a snapshot is under way.
+   */
+  capture(
+    take: (bytes: Uint8Array, start: number, end: number) => void,
+    restWhenDue: () => Promise<void> | undefined,
+  ): Promise<void> {
+    const { core } = this.#parts;
+    core.beginSnapshot();
+    return this.#run(this.#hand(take, restWhenDue));
+  }
+
+  async #hand(
+    take: (bytes: Uint8Array, start: number, end: number) => void,
+    restWhenDue: () => Promise<void> | undefined,
+  ): Promise<void> {
+    const { core } = this.#parts;
+    try {
+      while (!core.snapshotNext(CAPTURED_ROWS, take)) await restWhenDue();
+    } catch (error) {
+      core.abandonSnapshot();
+      throw error;
+    }
+  }
+
+  async #run<T>(work: Promise<T>): Promise<T> {
+    const running = work.then(() => {}, () => {});
+    this.#running = running;
+    try {
+      return await work;
+    } finally {
+      this.#running = undefined;
+    }
+  }
+
+  async #write(writer: SnapshotWriter, owed: OwedNow | undefined): Promise<boolean> {
     const { core, idempotency, timeline, onDone, onError } = this.#parts;
     const startedAt = timeline.monotonicMs();
     let records = 0;
@@ -100,10 +140,12 @@ export class Snapshotter {
       }
       await writer.finish();
       onDone({ durationMs: Math.round(timeline.monotonicMs() - startedAt), records });
+      return true;
     } catch (error) {
       core.abandonSnapshot();
       await writer.abort();
       if (!this.#stopped) onError(error as Error);
+      return false;
     }
   }
 

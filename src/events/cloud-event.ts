@@ -252,6 +252,7 @@ function addDetails(
       data['pushed'] = fact.pushed;
       data['pulled'] = fact.pulled;
       data['ended'] = fact.ended;
+      data['against'] = fact.against;
       return;
     case 'source.closed':
       data['source'] = sourcePath(replica, fact.actor);

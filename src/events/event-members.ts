@@ -138,10 +138,25 @@ export const PRESSURE = {
 } satisfies Members;
 
 export const REPAIRS = {
-  partition: { schema: WHOLE, meaning: 'The partition of the namespace that differed.' },
-  pushed: { schema: WHOLE, meaning: 'Values told to the ledger again.' },
+  partition: {
+    schema: WHOLE,
+    meaning: 'The partition of the namespace that differed; 0 where it was the journal.',
+  },
+  pushed: {
+    schema: WHOLE,
+    meaning: 'Values told to the ledger again; of the journal, leases and entries written to it again.',
+  },
   pulled: { schema: WHOLE, meaning: 'Values taken from the ledger.' },
-  ended: { schema: WHOLE, meaning: 'Values ended here because the ledger knew their end.' },
+  ended: {
+    schema: WHOLE,
+    meaning:
+      'Values ended here because the ledger knew their end; of the journal, leases and entries it still ' +
+      'had although they had ended.',
+  },
+  against: {
+    schema: { type: 'string', enum: ['ledger', 'journal'] },
+    meaning: 'What had differed from what this sidecar held.',
+  },
 } satisfies Members;
 
 export const CLOSED_SOURCE = {

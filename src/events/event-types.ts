@@ -110,8 +110,10 @@ const TABLE = {
     data: PRESSURE,
   },
   'reconcile.repaired': {
-    meaning: 'The ledger and this sidecar differed, and were put right.',
-    told: 'for each partition in which a truth check found a difference',
+    meaning: 'The ledger, or its own journal, and this sidecar differed, and were put right.',
+    told:
+      'for each partition in which a truth check found a difference, and for each namespace in which a ' +
+      'self-check did',
     about: 'namespace',
     data: REPAIRS,
   },

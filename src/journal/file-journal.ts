@@ -29,6 +29,7 @@ import type { JournalHost } from './journal-host.ts';
 import type {
   Journal, JournalState, JournalStatus, JournalTimings, SnapshotWriter,
 } from './journal.ts';
+import { type JournalExtent, type OnReadBack, type ReadBack, type ReadPace, readBack } from './read-back.ts';
 import type { Recovered } from './recover.ts';
 import { Reserve } from './reserve.ts';
 import { SnapshotFile } from './snapshot-file.ts';
@@ -229,6 +230,22 @@ export class FileJournal implements Journal {
     const writer = this.#snapshot;
     this.#pump();
     return writer;
+  }
+
+  extent(): JournalExtent | undefined {
+    if (this.#buffer.usedBytes > 0 || this.#busy || this.#state === 'failed') return undefined;
+    if (this.#closing !== undefined) return undefined;
+    return {
+      firstSegment: Math.min(this.#segmentNumber, ...this.#olderSegments.keys()),
+      lastSegment: this.#segmentNumber,
+      lastSegmentBytes: this.#segmentBytes,
+    };
+  }
+
+  readBack(extent: JournalExtent, onRecord: OnReadBack, pace: ReadPace): Promise<ReadBack> {
+    const snapshots = this.#snapshots;
+    return readBack(this.#settings, extent, onRecord, pace, () =>
+      this.#snapshot !== undefined || this.#snapshots > snapshots);
   }
 
   status(): JournalStatus {

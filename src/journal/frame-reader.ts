@@ -12,9 +12,11 @@ import {
   checkFileHeader,
   FILE_HEADER_BYTES,
   FLAG_CLEAN,
+  FLAG_FOOTER,
   FORMAT_VERSION,
   FRAME_HEADER_BYTES,
   readFrameHeader,
+  RECORD_LENGTH_BYTES,
 } from './frame.ts';
 import type { FileKind, FrameHeader } from './frame.ts';
 import { JournalCorruptError, JournalFormatError } from './journal-errors.ts';
@@ -31,6 +33,8 @@ export interface FileToRead {
   readonly mayBeTorn: boolean;
   /** What the reader of an error can do. */
   readonly remedy: string;
+  /** What follows these bytes is left alone: it is being written. Absent: all of it counts. */
+  readonly bytesMax?: number;
   readonly onRead: (bytes: number) => void;
 }
 
@@ -52,9 +56,34 @@ export async function readFrames(
   const size = await file.fileSystem.size(file.path);
   const fd = await file.fileSystem.open(file.path, 'r');
   try {
-    return await readWindow(file, new Window(file, fd, size), onFrame);
+    const { bytesMax = size } = file;
+    if (size < bytesMax) throw new JournalCorruptError(file.path, size, 'it became shorter', file.remedy);
+    return await readWindow(file, new Window(file, fd, bytesMax), onFrame);
   } finally {
     await file.fileSystem.close(fd);
+  }
+}
+
+/**
+ * The frames of a snapshot but for the last one, which says how many records there must be. Throws
+ * JournalCorruptError also when there are not so many.
+ */
+export async function readSnapshotFrames(
+  file: Omit<FileToRead, 'kind'>,
+  onFrame: (header: FrameHeader, body: Buffer) => Promise<void> | undefined,
+): Promise<void> {
+  let records = 0;
+  let footer: number | undefined;
+  const { goodBytes } = await readFrames({ ...file, kind: 'snapshot' }, (header, body, endsFile) => {
+    if ((header.flags & FLAG_FOOTER) !== 0) {
+      footer = endsFile ? body.readDoubleLE(RECORD_LENGTH_BYTES) : undefined;
+      return undefined;
+    }
+    records += header.records;
+    return onFrame(header, body);
+  });
+  if (footer !== records) {
+    throw new JournalCorruptError(file.path, goodBytes, 'the snapshot is not complete', file.remedy);
   }
 }
 

@@ -7,6 +7,7 @@
  * `written` (it survives the process) and `synced` (it survives the machine).
  */
 import type { Histogram } from '../measure/histogram.ts';
+import type { JournalExtent, OnReadBack, ReadBack, ReadPace } from './read-back.ts';
 
 export type JournalState =
   /** Everything works. */
@@ -71,6 +72,13 @@ export interface Journal {
    * a new segment. Call it with no group pending. One at a time.
    */
   beginSnapshot(nowMs: number, wallMs: number): SnapshotWriter;
+  /**
+   * What a restart would read now, where that is every group so far. undefined: some of them are on
+   * their way to the file, or nothing is kept at all.
+   */
+  extent(): JournalExtent | undefined;
+  /** Reads `extent` back while everything goes on; see `readBack` in read-back.ts. */
+  readBack(extent: JournalExtent, onRecord: OnReadBack, pace: ReadPace): Promise<ReadBack>;
   status(): JournalStatus;
   /** Writes and syncs what is pending, marks the end as clean, and lets go of the directory. */
   close(nowMs: number, wallMs: number): Promise<void>;

@@ -5,6 +5,7 @@
  */
 import { Histogram } from '../measure/histogram.ts';
 import type { Journal, JournalStatus, JournalTimings, SnapshotWriter } from './journal.ts';
+import type { ReadBack } from './read-back.ts';
 
 export class MemoryJournal implements Journal {
   readonly state = 'ok';
@@ -55,6 +56,14 @@ export class MemoryJournal implements Journal {
       finish: async () => {},
       abort: async () => {},
     };
+  }
+
+  extent(): undefined {
+    return undefined;
+  }
+
+  async readBack(): Promise<ReadBack> {
+    return { outcome: 'whole' };
   }
 
   status(): JournalStatus {

@@ -9,10 +9,10 @@
  * for that the snapshot is read twice, once to be sure of it, before any record is handed on.
  */
 import { failpoint } from './failpoint.ts';
-import { FILE_HEADER_BYTES, FLAG_CLEAN, FLAG_FOOTER, RECORD_LENGTH_BYTES, RESTORE_REMEDY } from './frame.ts';
+import { FILE_HEADER_BYTES, FLAG_CLEAN, RECORD_LENGTH_BYTES, RESTORE_REMEDY } from './frame.ts';
 import type { FrameHeader } from './frame.ts';
 import { listDirectory, removeBefore, segmentName, snapshotName } from './directory.ts';
-import { readFrames } from './frame-reader.ts';
+import { readFrames, readSnapshotFrames } from './frame-reader.ts';
 import type { FileRead } from './frame-reader.ts';
 import { JournalCorruptError } from './journal-errors.ts';
 import type { JournalHost } from './journal-host.ts';
@@ -176,25 +176,15 @@ class Recovery {
 
   async #readSnapshot(number: number, deliver: boolean): Promise<void> {
     const path = `${this.#source.directory}/${snapshotName(number)}`;
-    let records = 0;
-    let footer: number | undefined;
-    const read = await readFrames(
-      { ...this.#fileAt(path, deliver), kind: 'snapshot', number, mayBeTorn: false, remedy: RESTORE_REMEDY },
-      (header, body, endsFile) => {
-        if ((header.flags & FLAG_FOOTER) !== 0) {
-          footer = endsFile ? body.readDoubleLE(RECORD_LENGTH_BYTES) : undefined;
-          return undefined;
-        }
-        records += header.records;
+    await readSnapshotFrames(
+      { ...this.#fileAt(path, deliver), number, mayBeTorn: false, remedy: RESTORE_REMEDY },
+      (header, body) => {
         if (!deliver) return this.#restWhenDue();
         this.#lastNowMs = header.nowMs;
         this.#lastWallMs = header.wallMs;
         return this.#deliver(header, body, 0, true);
       },
     );
-    if (footer !== records) {
-      throw new JournalCorruptError(path, read.goodBytes, 'the snapshot is not complete', RESTORE_REMEDY);
-    }
   }
 
   async #readSegment(number: number, newest: boolean): Promise<FileRead> {

@@ -91,6 +91,18 @@ export const LOG_FIELDS = {
   snapshotRecords: { type: 'whole number', meaning: 'Records of the snapshot that recovery began with.' },
   replayedRecords: { type: 'whole number', meaning: 'Records read after the snapshot.' },
   replayedBytes: { type: 'whole number', meaning: 'Their bytes.' },
+  missing: {
+    type: 'whole number',
+    meaning: 'Leases and entries held in memory that a restart would not have brought back.',
+  },
+  surplus: {
+    type: 'whole number',
+    meaning: 'Leases and entries that a restart would have brought back though they are over.',
+  },
+  altered: { type: 'whole number', meaning: 'Leases and entries that a restart would have brought back otherwise.' },
+  misfits: { type: 'whole number', meaning: 'Records of the journal about what it does not have.' },
+  file: { type: 'text', tells: true, meaning: 'A file of the data directory.' },
+  offsetBytes: { type: 'whole number', meaning: 'The byte of that file from which on it cannot be trusted.' },
   tornBytes: { type: 'whole number', meaning: 'Bytes at the end of the journal that were never whole, and were cut off.' },
   leases: { type: 'whole number', meaning: 'Leases that live after recovery.' },
   entries: { type: 'whole number', meaning: 'Entries that live after recovery.' },

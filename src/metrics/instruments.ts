@@ -164,8 +164,17 @@ export const INSTRUMENTS = {
   },
   'leasehold.repairs': {
     kind: 'counter', unit: '{record}', countedIn: 'src/reconcile/tally.ts',
-    description: 'Records put right because memory and ledger differed.',
-    labels: { kind: '`pushed` (told again), `pulled` (taken in) or `ended`' },
+    description: 'Records put right because memory and ledger differed, or memory and journal.',
+    labels: {
+      kind:
+        'with the ledger `pushed` (told again), `pulled` (taken in) or `ended`; with the journal ' +
+        '`missing`, `surplus`, `altered`, `misfits`, or `damaged` for a file',
+    },
+  },
+  'leasehold.self_checks': {
+    kind: 'counter', unit: '{check}', countedIn: 'src/self-check/self-check.ts',
+    description: 'Looks at whether memory is what a restart would bring back.',
+    labels: { outcome: '`same`, `differs`, `damaged`, `overtaken` by a snapshot or `given-up`' },
   },
   'leasehold.conflicts': {
     kind: 'counter', unit: '{record}', countedIn: 'src/reconcile/tally.ts',

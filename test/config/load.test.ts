@@ -125,7 +125,7 @@ describe('complaints', () => {
       expect.stringMatching(/^namespaces\.Foo: must be a name of 1 to 63 characters/),
       'limits.watchers: must be an integer from 1 to 10000, got 0',
       'limits.feed.bytes: must be a size from 64Ki to 16Gi (bytes, or with Ki, Mi, Gi, Ti), got "5XB"',
-      'journal: must be a mapping with segmentBytes, reserveBytes, snapshotAfterBytes, onCorruption, got []',
+      'journal: must be a mapping with segmentBytes, reserveBytes, snapshotAfterBytes, selfCheck, onCorruption, got []',
     ]);
   });
 

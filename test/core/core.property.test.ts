@@ -266,14 +266,18 @@ class Player {
 
 test('a core and its model agree on every answer and every fact, whatever happens', () => {
   let steps = 0;
+  let compared = 0;
   fc.assert(
     fc.property(fc.array(move, { minLength: 1, maxLength: 2 * MOVES, size: 'max' }), (life) => {
       const player = new Player();
       player.play(life);
       steps += player.steps;
+      compared += player.lockstep.compared;
     }),
     // A failure is shortened for as long as this, then shown as short as it has become.
     { numRuns: LIVES, interruptAfterTimeLimit: 100_000, markInterruptAsFailure: true },
   );
   expect(steps).toBeGreaterThan(100_000);
+  // With what the journal says, before each crash.
+  expect(compared).toBeGreaterThan(5_000);
 }, 120_000);

@@ -13,6 +13,9 @@ import { decodeFact } from '../../src/core/fact-reader.ts';
 import type { Fact } from '../../src/core/fact.ts';
 import type { RefusalCode } from '../../src/core/refusal.ts';
 import { checkInvariants } from '../../src/core/invariants.ts';
+import { differencesNow } from '../../src/self-check/compare.ts';
+import { Inventory } from '../../src/self-check/inventory.ts';
+import { NamespaceNumbers, Stocktaking } from '../../src/self-check/stocktaking.ts';
 import {
   anything, type FactPattern, type Lease, Model, type Name, type Observed, type OwedFact,
   type Prediction,
@@ -20,6 +23,8 @@ import {
 
 /** More units than any state here holds: a tick with it leaves nothing. */
 const PLENTY = 1_000_000;
+/** More than lives in any life here. */
+const INVENTORY_ROWS = 512;
 
 export class Lockstep {
   core: Core;
@@ -36,6 +41,8 @@ export class Lockstep {
   /** Journal: the last whole snapshot, and the records since. */
   #snapshot: Uint8Array[] = [];
   #records: Uint8Array[] = [];
+  /** Leases and entries that were compared with the journal. */
+  compared = 0;
   /** A snapshot under way, and the records since it was begun. */
   #nextSnapshot: Uint8Array[] | undefined;
   #nextRecords: Uint8Array[] = [];
@@ -140,6 +147,7 @@ export class Lockstep {
   /** The process dies after a group; another run reads the journal back `downMs` later. */
   crash(downMs: number): void {
     this.endGroup();
+    this.#checkJournal();
     this.now = this.model.state.now + downMs;
     this.#run += 1;
     this.core = new Core({ ...this.#options, actor: actorOf(this.#run) }, 0);
@@ -158,6 +166,29 @@ export class Lockstep {
     this.model.crash(this.now);
     this.#checkFacts(this.#newFacts());
     checkInvariants(this.core);
+  }
+
+  /** What the self-check would find: nothing. */
+  #checkJournal(): void {
+    const { core } = this;
+    if (this.#nextSnapshot !== undefined) return;
+    const numbers = new NamespaceNumbers();
+    const stocktaking = (inventory: Inventory) =>
+      new Stocktaking({
+        inventory, numbers,
+        share: { number: 0, of: 1 },
+        isJournalled: (name) => core.state.namespaces.find(name)?.contract.durability !== 'memory',
+      });
+    const memory = new Inventory(INVENTORY_ROWS);
+    const held = stocktaking(memory);
+    core.beginSnapshot();
+    core.snapshotNext(PLENTY, (bytes, start, end) => held.take(decodeFact(bytes, start, end)));
+    const journal = new Inventory(INVENTORY_ROWS);
+    const told = stocktaking(journal);
+    for (const record of [...this.#snapshot, ...this.#records]) told.take(decodeFact(record));
+    this.compared += memory.size;
+    const found = differencesNow(memory, journal, numbers.names);
+    if (found.length > 0 || told.misfits > 0) fail(`Memory and journal differ (${told.misfits} misfits)`, found);
   }
 
   /** Everything there is, by every read there is. */

@@ -67,6 +67,14 @@ export class HeldJournal implements Journal {
     throw new Error('This journal takes no snapshots');
   }
 
+  extent(): undefined {
+    return undefined;
+  }
+
+  readBack(): never {
+    throw new Error('This journal is read back with `records`');
+  }
+
   status(): never {
     throw new Error('This journal has no status');
   }

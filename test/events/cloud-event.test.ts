@@ -63,7 +63,7 @@ describe('a CloudEvent', () => {
       ...ENTRY, reason: 'released', latenessMs: 0, deadline: wall(AT + 1000),
       endingId: expect.stringMatching(/^[\w-]{22}$/),
     }],
-    ['reconcile.repaired', 'sessions', { partition: 3, pushed: 2, pulled: 1, ended: 0 }],
+    ['reconcile.repaired', 'sessions', { partition: 3, pushed: 2, pulled: 1, ended: 0, against: 'ledger' }],
     ['pressure.changed', 'pod 1', {
       level: 'high', previousLevel: 'elevated', source: 'outbox', fill: 0.83,
     }],

@@ -55,7 +55,7 @@ export const FACTS = {
   'entry.ended': { ...entry, kind: 'entry.ended', reason: 'released', cause: undefined },
   'reconcile.repaired': {
     ...common, lease: '', holder: '', kind: 'reconcile.repaired', partition: 3, pushed: 2, pulled: 1,
-    ended: 0,
+    ended: 0, against: 'ledger',
   },
   'pressure.changed': {
     ...ofProcess, kind: 'pressure.changed', level: 'high', previous: 'elevated', source: 'outbox',
@@ -114,7 +114,7 @@ const anyMembers: { readonly [Name in keyof typeof FACTS]: fc.Arbitrary<object> 
   'entry.reverted': anyEntry(fc.record(anyPrevious())),
   'entry.conflict': anyEntry(fc.record({ siblings: count })),
   'entry.ended': anyEnding('entry.ended', anyEntry(fc.constant({}))),
-  'reconcile.repaired': fc.record({ partition: count, pushed: count, pulled: count, ended: count }),
+  'reconcile.repaired': fc.record({ partition: count, pushed: count, pulled: count, ended: count, against: fc.constantFrom('ledger', 'journal') }),
   'pressure.changed': fc.record({ fill: fc.double({ min: 0, max: 10, noNaN: true }) }),
   'source.closed': fc.record({ actor, lastSequence: fc.record({ endings: count, events: count }) }),
 };
