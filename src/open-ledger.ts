@@ -4,9 +4,30 @@
  */
 import { readFileSync } from 'node:fs';
 import type { LedgerConfig } from './config/config.ts';
-import { parseLedgerUrl } from './config/ledger-url.ts';
+import { type LedgerAddress, parseLedgerUrl } from './config/ledger-url.ts';
+import type { HostAndPort } from './config/url-pieces.ts';
 import { readSecret } from './config/secret-file.ts';
 import type { Ledger } from './ledger/ledger.ts';
+import type { LedgerSystem } from './ledger/traced-ledger.ts';
+
+/** How spans of its calls name it: of several servers the first that is named. */
+export function systemOf({ url }: LedgerConfig): LedgerSystem {
+  const address = parseLedgerUrl(url);
+  if (typeof address === 'string') throw new Error(`Cannot use the ledger URL: it ${address}`);
+  const { host, port } = firstOf(address);
+  return { name: 'redis', operation: 'EVALSHA', address: host, port };
+}
+
+function firstOf(address: LedgerAddress): HostAndPort {
+  switch (address.kind) {
+    case 'single':
+      return address.host;
+    case 'sentinel':
+      return address.sentinels[0]!;
+    case 'cluster':
+      return address.nodes[0]!;
+  }
+}
 
 /** Connects in the background. Throws when a file named in the configuration cannot be read. */
 export async function openLedger(config: LedgerConfig, connectionName: string): Promise<Ledger> {

@@ -9,11 +9,13 @@ import type { Engine } from './engine/engine.ts';
 import type { Bus, StreamName } from './events/bus.ts';
 import { encodeEvent } from './events/message.ts';
 import type { Outbox } from './events/outbox.ts';
+import { PublishSpans } from './events/publish-spans.ts';
 import { createPublisher, type Publisher } from './events/publisher.ts';
 import type { Timers } from './machine/machine.ts';
 import type { DegradedReason } from './readiness.ts';
 import type { Scheduler } from './resilience/scheduler.ts';
 import type { Log } from './log/log.ts';
+import type { LeaseStory } from './tracing/lease-story.ts';
 
 /** How far the bus has come is journalled this often: after a crash as much is told twice. */
 const NOTE_MS = 500;
@@ -31,6 +33,8 @@ export interface PublishingParts {
   readonly scheduler: Scheduler;
   readonly timers: Timers;
   readonly log: Log;
+  /** Absent: nothing is traced. */
+  readonly story?: LeaseStory;
 }
 
 export class Publishing {
@@ -44,7 +48,10 @@ export class Publishing {
     const context = { name: config.name, contractOf: contractOf(config) };
     this.publisher = createPublisher({
       bus, outbox, scheduler, log,
-      encode: (event) => encodeEvent(event, context, busConfig.encoding),
+      encode: (event, publishing) => encodeEvent(event, context, busConfig.encoding, publishing),
+      ...(parts.story === undefined
+        ? {}
+        : { tracing: new PublishSpans(parts.story, bus.kind, config.name) }),
       soon: (work) => parts.timers.soon(work),
       settings: busConfig,
       // Should the process die before all is told again, the next one must know that it was lost.

@@ -17,7 +17,10 @@ import { Engine } from './engine/engine.ts';
 import { Feed } from './engine/feed.ts';
 import { IdempotencyMemory } from './engine/idempotency.ts';
 import { LateService } from './engine/late-service.ts';
+import { EndingSpans } from './engine/ending-spans.ts';
 import { recover } from './engine/recovery.ts';
+import { traceRecovery } from './engine/recovery-span.ts';
+import { TracedService } from './engine/traced-service.ts';
 import { releaseOnDrain } from './engine/drain.ts';
 import type { FeedFact } from './engine/service.ts';
 import { Snapshotter } from './engine/snapshotter.ts';
@@ -28,10 +31,11 @@ import { createHttpServer, type HttpHandler } from './http/server.ts';
 import { type JournalOptions, openJournal } from './journal/open-journal.ts';
 import type { Core } from './core/core.ts';
 import type { Ledger } from './ledger/ledger.ts';
+import { TracedLedger } from './ledger/traced-ledger.ts';
 import type { Machine } from './machine/machine.ts';
 import { systemMachine } from './machine/system-machine.ts';
 import { openBus } from './open-bus.ts';
-import { openLedger } from './open-ledger.ts';
+import { openLedger, systemOf } from './open-ledger.ts';
 import { openTokens } from './open-tokens.ts';
 import { Publishing } from './publishing.ts';
 import { createReconciliation, type Reconciliation } from './reconcile/reconciliation.ts';
@@ -44,6 +48,8 @@ import type { Log } from './log/log.ts';
 import { checkedMemory } from './self-checking.ts';
 import { SelfCheck } from './self-check/self-check.ts';
 import type { OpenTelemetry } from './telemetry/telemetry.ts';
+import { leaseStory } from './tracing/lease-story.ts';
+import { outsideSpans } from './tracing/outside-spans.ts';
 import { VERSION } from './version.ts';
 
 export interface Sidecar {
@@ -128,6 +134,9 @@ export async function startSidecar(parts: SidecarParts): Promise<Sidecar> {
     });
     boot.undo('telemetry', () => telemetry?.close(TELEMETRY_CLOSE_MS));
     boot.mark('telemetry');
+    const tracing = telemetry?.tracing;
+    const story = tracing && leaseStory(tracing, (namespace) => contract(namespace).sensitive);
+    const timers = tracing === undefined ? machine : outsideSpans(machine, tracing);
     const opened = await openJournal({
       directory: config.dataDir, ...config.journal, machine, ...disk,
     });
@@ -135,7 +144,7 @@ export async function startSidecar(parts: SidecarParts): Promise<Sidecar> {
     boot.mark('data directory');
 
     const service = new LateService();
-    const admission = admissionFor(config, log, machine, () => operations.running);
+    const admission = admissionFor(config, log, timers, () => operations.running);
     operations.admission = admission;
     metering.admission = admission;
     boot.undo('admission', () => admission.close());
@@ -143,8 +152,8 @@ export async function startSidecar(parts: SidecarParts): Promise<Sidecar> {
     boot.undo('tokens', () => access?.file.close());
     const http = createHttpServer({
       access: access?.tokens,
-      service, feed, operations, admission, log,
-      timers: machine,
+      service, feed, operations, admission, log, timers,
+      ...(story === undefined ? {} : { story }),
       eventOf: eventsOf(config),
       options: { version: VERSION, ...config.http, ...config.limits },
     });
@@ -154,7 +163,7 @@ export async function startSidecar(parts: SidecarParts): Promise<Sidecar> {
     boot.mark('http');
 
     let toldAt = timeline.monotonicMs();
-    const { core, summary } = await recover({
+    const { core, summary } = await traceRecovery(tracing, () => recover({
       source: opened,
       timeline, feed, idempotency,
       ...(outbox === undefined ? {} : { outbox }),
@@ -172,7 +181,7 @@ export async function startSidecar(parts: SidecarParts): Promise<Sidecar> {
         toldAt = timeline.monotonicMs();
         log.info({ ...progress }, 'recovering');
       },
-    });
+    }));
     late.core = core;
     const journal = await opened.start({ actor });
     boot.forget('data directory');
@@ -182,8 +191,7 @@ export async function startSidecar(parts: SidecarParts): Promise<Sidecar> {
     boot.mark('journal');
 
     const snapshotter = new Snapshotter({
-      core, journal, idempotency, timeline, feed,
-      timers: machine,
+      core, journal, idempotency, timeline, feed, timers,
       ...(outbox === undefined ? {} : { outbox }),
       onDone: (outcome) => log.info(outcome, 'snapshot written'),
       onError: (error) => log.warn(exceptionFields(error), 'snapshot given up'),
@@ -194,9 +202,12 @@ export async function startSidecar(parts: SidecarParts): Promise<Sidecar> {
     };
     let reconciliation: Reconciliation | undefined;
     let publishing: Publishing | undefined;
+    const endings = story && new EndingSpans(story, timers);
     const engine = new Engine({
-      core, journal, feed, timeline, idempotency,
-      timers: machine,
+      core, journal, feed, timeline, idempotency, timers,
+      ...(endings === undefined
+        ? {}
+        : { observe: (bytes, start, end) => endings.observe(bytes, start, end) }),
       ...(outbox === undefined ? {} : { outbox }),
       contracts: config.namespaces,
       defaultDurability:
@@ -222,12 +233,17 @@ export async function startSidecar(parts: SidecarParts): Promise<Sidecar> {
     metering.selfCheck = selfCheck;
     admission.add([journalSignal(journal)]);
     core.setStretching(stretches(admission.pressure));
-    const scheduler = schedulerOn(machine, timeline);
+    const scheduler = schedulerOn(timers, timeline);
+    const direct = story === undefined ? engine : new TracedService(engine, story);
     let ledger: Ledger | undefined;
     if (config.ledger !== undefined) {
       ledger = await openLedger(config.ledger, `leasehold ${config.name}`);
+      if (tracing !== undefined) {
+        ledger = new TracedLedger(ledger, tracing, systemOf(config.ledger), () => machine.wallMs());
+      }
       reconciliation = createReconciliation({
         ledger, scheduler, log, newActor,
+        ...(tracing === undefined ? {} : { tracing }),
         settings: { ...config.ledger, name: config.name, url: maskedUrl(config.ledger.url) },
         replica: new CoreReplica(core.state, {
           apply: (step) => engine.apply(step),
@@ -247,8 +263,8 @@ export async function startSidecar(parts: SidecarParts): Promise<Sidecar> {
     if (config.bus !== undefined && outbox !== undefined) {
       const bus = await openBus(config.bus, `leasehold ${config.name}`, scheduler, log);
       publishing = new Publishing({
-        config, busConfig: config.bus, bus, outbox, engine, scheduler, log,
-        timers: machine,
+        config, busConfig: config.bus, bus, outbox, engine, scheduler, log, timers,
+        ...(story === undefined ? {} : { story }),
       });
       operations.publishing = publishing;
       metering.publishing = publishing;
@@ -256,7 +272,7 @@ export async function startSidecar(parts: SidecarParts): Promise<Sidecar> {
       boot.mark('bus');
     }
     const reconstituting = new ReconstitutingService({
-      service: reconciliation?.service(engine) ?? engine,
+      service: reconciliation?.service(direct) ?? direct,
       namespaces: config.namespaces,
       valueBytes: config.limits.valueBytes,
       scheduler,

@@ -36,6 +36,11 @@ const floatBytes = new Uint8Array(float.buffer);
 const NO_LABELS: Readonly<Record<string, string>> = Object.freeze({});
 const IMPLICIT_ID = /^i-([0-9a-f]{16})-([0-9]{1,16})$/;
 
+/** Whether an id is one of those that entries' own leases get. */
+export function isImplicitId(id: string): boolean {
+  return id.startsWith('i-') && IMPLICIT_ID.test(id);
+}
+
 export class LeaseTable {
   readonly slots: Slots;
   readonly index: KeyIndex;

@@ -31,6 +31,12 @@ export function isSampled(trace: Uint8Array): boolean {
   return (trace[FLAGS_AT]! & SAMPLED) === SAMPLED;
 }
 
+/** The context of a `traceparent` under which something was recorded; undefined otherwise. */
+export function sampledTrace(traceparent: string | undefined): Uint8Array | undefined {
+  const trace = traceparent === undefined ? undefined : parseTraceparent(traceparent);
+  return trace !== undefined && isSampled(trace) ? trace : undefined;
+}
+
 /** The same context, saying that nothing was recorded under it. */
 export function unsampled(trace: Uint8Array): Uint8Array {
   const copy = trace.slice();

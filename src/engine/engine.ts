@@ -41,6 +41,8 @@ export interface EngineParts {
   readonly idempotency: IdempotencyMemory;
   /** Absent without a bus. */
   readonly outbox?: Outbox;
+  /** Sees each record that is handed on; it changes nothing. Absent: nothing is traced. */
+  readonly observe?: (bytes: Uint8Array, start: number, end: number) => void;
   /** For the durability of namespaces that come into being as copies of `default`. */
   readonly defaultDurability: Durability;
   readonly contracts: readonly NamespaceContract[];
@@ -80,6 +82,7 @@ export class Engine implements Service {
   readonly #idempotency: IdempotencyMemory;
   readonly #outbox: Outbox | undefined;
   readonly #durability = new Map<string, Durability>();
+  readonly #observe: EngineParts['observe'];
   readonly #defaultDurability: Durability;
   readonly #someFsync: boolean;
   readonly #ticker: Ticker;
@@ -109,6 +112,7 @@ export class Engine implements Service {
     this.#timers = parts.timers;
     this.#idempotency = parts.idempotency;
     this.#outbox = parts.outbox;
+    this.#observe = parts.observe;
     this.#defaultDurability = levelOf(parts.defaultDurability);
     this.#afterCommit = parts.afterCommit;
     this.#onFatal = parts.onFatal;
@@ -363,6 +367,7 @@ export class Engine implements Service {
     for (let index = 0; index < count; index++) {
       const start = starts[index]!;
       const end = starts[index + 1]!;
+      this.#observe?.(bytes, start, end);
       if (!whole) {
         sequence = this.#feed.append(
           bytes, start + RECORD_HEADER_BYTES, end, facts.valueAt[index]!, facts.at,

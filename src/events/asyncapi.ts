@@ -7,7 +7,8 @@
 import { NAMESPACE_NAME } from '../core/namespaces.ts';
 import type { Members } from './event-members.ts';
 import {
-  EVENT_NAMES, EVENT_TYPES, type EventName, type EventType, isEnding, isOfProcess, membersOf, streamOf,
+  EVENT_NAMES, EVENT_TYPES, type EventName, type EventType, eventTypeOf, isEnding, isOfProcess,
+  membersOf, streamOf,
 } from './event-types.ts';
 import { STRUCTURED_TYPE } from './message.ts';
 import { NO_NAMESPACE, subjectOf } from './subject.ts';
@@ -92,21 +93,17 @@ function dataSchema(name: EventName): Json {
   });
 }
 
-function typeOf(name: EventName): string {
-  return `leasehold.${name}.v1`;
-}
-
 /** Every attribute but `data`. */
 function attributesOf(name: EventName): Json {
   const shared = Object.keys(ATTRIBUTES).map((attribute) => [
     attribute, referenceTo('schemas', attribute),
   ]);
-  return { type: { const: typeOf(name) }, ...Object.fromEntries(shared) };
+  return { type: { const: eventTypeOf(name) }, ...Object.fromEntries(shared) };
 }
 
 function structuredMessage(name: EventName, { meaning }: EventType): Json {
   return {
-    name: typeOf(name),
+    name: eventTypeOf(name),
     title: name,
     summary: meaning,
     contentType: STRUCTURED_TYPE,
@@ -121,7 +118,7 @@ function structuredMessage(name: EventName, { meaning }: EventType): Json {
 function binaryMessage(name: EventName, { meaning }: EventType): Json {
   const attributes = { ...attributesOf(name), ...ENCODED_ATTRIBUTES };
   return {
-    name: `${typeOf(name)} (binary)`,
+    name: `${eventTypeOf(name)} (binary)`,
     title: `${name}, in binary mode`,
     summary: meaning,
     contentType: DATA_TYPE,

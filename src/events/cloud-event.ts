@@ -11,7 +11,7 @@ import { dotText } from '../core/dot.ts';
 import type { Dot, Fact } from '../core/fact.ts';
 import { murmur3 } from '../core/placement.ts';
 import { keyHash } from '../key-hash.ts';
-import { type EventName, isEnding, isOfProcess } from './event-types.ts';
+import { type EventName, eventTypeOf, isEnding, isOfProcess } from './event-types.ts';
 import { NO_NAMESPACE } from './subject.ts';
 
 /** What a namespace lets out. */
@@ -124,7 +124,7 @@ export function eventOf(
     specversion: '1.0',
     id: `${source.actor}:${source.stream}:${source.sequence}`,
     source: sourcePath(source.name, source.actor),
-    type: `leasehold.${name}.v1`,
+    type: eventTypeOf(name),
     subject: subjectAttribute(fact, contract, source.name),
     time: at,
     datacontenttype: 'application/json',

@@ -145,6 +145,11 @@ export const ALL_NAMES: readonly (EventName | ReservedName)[] = [
   ...EVENT_NAMES, ...RESERVED_NAMES,
 ];
 
+/** As the attribute `type` has it. */
+export function eventTypeOf(name: string): string {
+  return `leasehold.${name}.v1`;
+}
+
 export function isEnding(name: string): boolean {
   return name.endsWith('.ended');
 }

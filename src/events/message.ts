@@ -8,6 +8,7 @@
  * again when it must be sent again.
  */
 import type { Fact } from '../core/fact.ts';
+import { traceparentText } from '../core/trace.ts';
 import type { BusMessage } from './bus.ts';
 import { type CloudEvent, type EventContract, eventName, eventOf } from './cloud-event.ts';
 import type { OutboxEvent } from './outbox-port.ts';
@@ -37,6 +38,8 @@ export function encodeEvent(
   event: OutboxEvent,
   { name: replica, contractOf }: EncodingContext,
   encoding: Encoding,
+  /** Of the span that publishes it; absent: of the request that acted, or else granted. */
+  publishing?: Uint8Array,
 ): BusMessage {
   const { stream, actor, sequence, fact } = event;
   const name = eventName(fact);
@@ -44,7 +47,10 @@ export function encodeEvent(
   const source = { name: replica, actor, stream, sequence };
   const cloud = eventOf(name, fact, source, contractOf(fact.namespace));
   const structured = encoding === 'structured';
-  const trace = fact.actingTraceparent ?? fact.traceparent;
+  const trace =
+    publishing === undefined
+      ? (fact.actingTraceparent ?? fact.traceparent)
+      : traceparentText(publishing);
   return {
     stream,
     subject: subjectOf(name, fact.namespace, reasonOf(fact)),
@@ -58,7 +64,7 @@ function reasonOf(fact: Fact): string | undefined {
   return fact.kind === 'entry.ended' || fact.kind === 'lease.ended' ? fact.reason : undefined;
 }
 
-/** The header carries the span that acted, the attribute the one that granted. */
+/** The header carries what acted, the attribute what granted. */
 function structuredHeaders(trace: string | undefined): Headers {
   return trace === undefined ? ONLY_STRUCTURED : [STRUCTURED, ['traceparent', trace]];
 }

@@ -11,7 +11,9 @@ import {
 } from './bus.ts';
 import type { OutboxEvent, OutboxStream } from './outbox-port.ts';
 import { type PublisherLog, StreamCheck } from './stream-check.ts';
-import { StreamPublisher, type StreamPublisherStatus } from './stream-publisher.ts';
+import {
+  type PublishTracing, StreamPublisher, type StreamPublisherStatus,
+} from './stream-publisher.ts';
 
 export interface PublisherSettings {
   /** Messages of one stream on their way at most. */
@@ -26,7 +28,9 @@ export interface PublisherParts {
   readonly bus: Bus;
   readonly outbox: Readonly<Record<StreamName, OutboxStream>>;
   /** A pure function: a repeat has the same id and bytes. */
-  readonly encode: (event: OutboxEvent) => BusMessage;
+  readonly encode: (event: OutboxEvent, publishing?: Uint8Array) => BusMessage;
+  /** Absent: nothing is traced. */
+  readonly tracing?: PublishTracing;
   /** Its timeline is that of the facts. */
   readonly scheduler: Scheduler;
   /** Calls `work` in a later turn of the event loop, as `setImmediate`; else the scheduler does. */
@@ -88,6 +92,7 @@ export class Publisher {
     const streamOf = (stream: StreamName): StreamPublisher =>
       new StreamPublisher(outbox[stream], {
         bus, encode: parts.encode, scheduler, soon, settings, log,
+        ...(parts.tracing === undefined ? {} : { tracing: parts.tracing }),
         doubted: () => this.#check.now(),
         lost: () => parts.onLost?.(),
         changed: () => this.#changed(),

@@ -22,9 +22,24 @@ import { PublishWindow } from './publish-window.ts';
 import type { PublisherLog } from './stream-check.ts';
 import { StreamHistory } from './stream-history.ts';
 
+/** Records messages on their way; see `publish-spans.ts`. */
+export interface PublishTracing {
+  /** undefined: this one is not recorded. `again`: the stream has lost it. */
+  begin(event: OutboxEvent, again: boolean): PublishSpan | undefined;
+}
+export interface PublishSpan {
+  /** The context that goes along. */
+  readonly trace: Uint8Array;
+  /** Ends with the outcome; what to call instead of `done`. */
+  sending(message: BusMessage, done: (outcome: PublishOutcome) => void): typeof done;
+}
+
 export interface StreamPublisherParts {
   readonly bus: Pick<Bus, 'mode' | 'publish'>;
-  readonly encode: (event: OutboxEvent) => BusMessage;
+  /** `publishing`: the context that goes along, where the message is recorded. */
+  readonly encode: (event: OutboxEvent, publishing?: Uint8Array) => BusMessage;
+  /** Absent: nothing is traced. */
+  readonly tracing?: PublishTracing;
   readonly scheduler: Scheduler;
   /** Calls `work` once, in a later turn of the event loop. */
   readonly soon: (work: () => void) => void;
@@ -333,13 +348,15 @@ export class StreamPublisher {
       }
       sent += 1;
       const event = outbox.at(window.next);
-      const message = this.#parts.encode(event);
+      const span = this.#parts.tracing?.begin(event, window.next < this.#againUntil);
+      const message = this.#parts.encode(event, span?.trace);
       const slot = window.take(event.fact.at);
       if (this.#timedSlot === NOBODY) {
         this.#timedSlot = slot;
         this.#timedAt = this.#parts.scheduler.now();
       }
-      this.#parts.bus.publish(message, window.callback(slot));
+      const done = window.callback(slot);
+      this.#parts.bus.publish(message, span === undefined ? done : span.sending(message, done));
     }
     this.#published += sent;
   }

@@ -16,6 +16,11 @@ export function subjectOf(name: string, namespace: string, reason: string | unde
   return reason === undefined ? `${ROOT}${name}.${last}` : `${ROOT}${name}.${reason}.${last}`;
 }
 
+/** The subject without what varies, as the name of a span has it. */
+export function subjectTemplate(name: string, isEnding: boolean): string {
+  return `${ROOT}${name}${isEnding ? '.{reason}' : ''}.{namespace}`;
+}
+
 /**
  * What each stream takes. Endings by pattern; the others by name, because streams must not overlap
  * and a subject cannot say "all but". Events of later versions are among them.

@@ -110,10 +110,12 @@ export class Dispatch {
     const url = request.url ?? '';
     if (url.length > this.#targetBytes) {
       const detail = `Cannot read the target: it is longer than ${this.#targetBytes} bytes`;
+      exchange.record(undefined);
       return exchange.refuse(reject('uri-too-long', detail));
     }
     const target = targetOf(url);
     const sought = this.#router.find(request.method ?? '', target.path);
+    exchange.record('route' in sought ? sought : undefined);
     const known = 'route' in sought && this.#isOpen(sought.route) ? undefined : this.#identify(request);
     if (!('route' in sought) || sought.route.fromAnywhere !== true) {
       const isBearer = typeof known === 'object';
@@ -324,7 +326,8 @@ export class Dispatch {
         subject: exchange.bearer?.subject,
       });
     }
-    route.handle(exchange, query, input);
+    if (exchange.span === undefined) route.handle(exchange, query, input);
+    else exchange.span.during(() => route.handle(exchange, query, input));
   }
 }
 

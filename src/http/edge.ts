@@ -4,6 +4,7 @@ import type { Admission } from '../admission/admission.ts';
 import type { RequestClass } from '../admission/classes.ts';
 import type { FeedFact, FeedPort, Service } from '../engine/service.ts';
 import type { CloudEvent } from '../events/cloud-event.ts';
+import type { LeaseStory } from '../tracing/lease-story.ts';
 import type { ByteBudget, Gate } from './gate.ts';
 import type { Log } from './log.ts';
 import type { Operations } from './operations.ts';
@@ -33,6 +34,8 @@ export interface Edge {
   readonly scrapes: Gate;
   /** Monotonic milliseconds. */
   readonly monotonicMs: () => number;
+  /** Absent: no request is traced. */
+  readonly story?: LeaseStory;
   /** true once the server lets its connections go: every answer is the last on its connection. */
   draining: boolean;
 }

@@ -10,7 +10,6 @@ import type { Caller } from '../admission/quotas.ts';
 import type { PressureSource } from '../admission/signals.ts';
 import type { Command, ReplyOf } from '../core/command.ts';
 import { isRefusal } from '../core/refusal.ts';
-import { parseTraceparent } from '../core/trace.ts';
 import type { IdempotencyRequest } from '../engine/service.ts';
 import { reject, type Rejection } from '../errors.ts';
 import { faultFields } from '../log/exception-fields.ts';
@@ -21,7 +20,9 @@ import { encodeDocument, type Format, mediaTypeOf } from './content.ts';
 import type { Edge } from './edge.ts';
 import type { ByteBudget, Gate } from './gate.ts';
 import { problemHeaders, problemOf, saysWhen } from './problem.ts';
+import { callerTrace, type RequestSpan, traceRequest } from './request-span.ts';
 import type { Route } from './route.ts';
+import type { Found } from './router.ts';
 
 /** Smaller replies fit the room every connection has anyway. */
 const LARGE_REPLY_BYTES = 16 * 1024;
@@ -43,6 +44,10 @@ export class Exchange {
   bodyFormat: Format = 'json';
   body: Buffer = NO_BODY;
   idempotency: IdempotencyRequest | undefined;
+  /** Where the request is recorded. */
+  span: RequestSpan | undefined;
+  /** What its commands remember, once `record` has been called. */
+  #trace: Uint8Array | undefined;
   #gate: Gate | undefined;
   #cursor: string | undefined;
   #heldBytes = 0;
@@ -74,6 +79,19 @@ export class Exchange {
    */
   get cursor(): string {
     return this.#cursor ?? this.edge.feed.cursor;
+  }
+
+  /** Records the request from here on, if it is to be. `found` undefined: its path leads nowhere. */
+  record(found: Found | undefined): void {
+    const { story } = this.edge;
+    if (story === undefined) return;
+    const traced = traceRequest(story, this.request, found);
+    if (traced === undefined || traced instanceof Uint8Array) {
+      this.#trace = traced;
+      return;
+    }
+    this.span = traced;
+    this.#trace = traced.trace;
   }
 
   /** Takes a place in the gate until this is answered; false: there is none. */
@@ -108,6 +126,7 @@ export class Exchange {
       this.#asked(command),
       (outcome) => {
         try {
+          this.span?.answered(outcome);
           if (isRefusal(outcome)) refused(outcome as Rejection);
           else respond(outcome as ReplyOf[C['op']]);
         } catch (error) {
@@ -126,14 +145,14 @@ export class Exchange {
   /** With who asks, and the trace that the request belongs to: what it grants remembers both. */
   #asked<C extends Command>(command: C): C {
     const { bearer } = this;
-    const trace = this.#trace();
+    const trace = this.trace;
     if (trace === undefined) return bearer === undefined ? command : { ...command, bearer };
     return bearer === undefined ? { ...command, trace } : { ...command, trace, bearer };
   }
 
-  #trace(): Uint8Array | undefined {
-    const header = this.request.headers['traceparent'];
-    return header === undefined ? undefined : parseTraceparent(String(header));
+  /** Of its span where it is recorded, else its caller's. */
+  get trace(): Uint8Array | undefined {
+    return this.edge.story === undefined ? callerTrace(this.request) : this.#trace;
   }
 
   /** false: it was refused. */
@@ -155,8 +174,11 @@ export class Exchange {
 
   readonly #refuseIt = (rejection: Rejection): void => this.refuse(rejection);
 
-  /** `headers` are names and values in turn, without the length, which is added. */
-  send(status: number, headers: string[], body?: Buffer): void {
+  /**
+   * `headers` are names and values in turn, without the length, which is added. `code` is that of the
+   * problem, where it is one.
+   */
+  send(status: number, headers: string[], body?: Buffer, code?: string): void {
     if (body !== undefined && body.length > LARGE_REPLY_BYTES && !this.#holdReply(body)) return;
     if (this.#answered) return;
     const { response } = this;
@@ -168,6 +190,7 @@ export class Exchange {
     this.#finish();
     this.#count(status);
     response.end(body);
+    this.span?.end(status, code);
   }
 
   #endsConnection(): boolean {
@@ -212,7 +235,7 @@ export class Exchange {
     if (saysWhen(problem)) {
       all.push(...admission.rateLimitFields(this.#class, this.namespace, this.caller));
     }
-    this.send(problem.status, all, body);
+    this.send(problem.status, all, body, rejection.refused);
   }
 
   /**
@@ -244,7 +267,7 @@ export class Exchange {
   /** Something threw: a fault of ours. */
   fail(error: unknown): void {
     this.edge.log.error(
-      { 'http.route': this.route?.path, ...traceFields(this.#trace()), ...faultFields(error) },
+      { 'http.route': this.route?.path, ...traceFields(this.trace), ...faultFields(error) },
       'Cannot answer a request',
     );
     this.refuse(reject('internal', 'Cannot answer: a fault of this sidecar, which is in its log'));
@@ -252,6 +275,7 @@ export class Exchange {
 
   /** The client went away before its request was whole. */
   abandon(): void {
+    if (!this.#answered) this.span?.abandon();
     this.#finish();
   }
 
@@ -260,6 +284,8 @@ export class Exchange {
     this.#announcePressure(headers);
     this.response.writeHead(status, headers);
     this.#count(status);
+    // How long somebody then listens is not what the request took.
+    this.span?.end(status, undefined);
     this.#leaveGate();
     this.#answered = true;
     const connection = this.#connection;

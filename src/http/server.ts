@@ -18,6 +18,7 @@ import type { Log } from './log.ts';
 import type { Operations } from './operations.ts';
 import type { HttpOptions } from './options.ts';
 import { type Clocks, repeat, type Timers } from '../machine/machine.ts';
+import type { LeaseStory } from '../tracing/lease-story.ts';
 import { RequestCounts } from './request-counts.ts';
 import { routesFor } from './routes.ts';
 import { Watchers } from './watchers.ts';
@@ -43,6 +44,8 @@ export interface HttpServerParts {
   readonly options: HttpOptions;
   readonly log: Log;
   readonly timers: Timers & Pick<Clocks, 'monotonicMs'>;
+  /** Absent: no request is traced. */
+  readonly story?: LeaseStory;
 }
 
 export type HttpHandler = (request: IncomingMessage, response: ServerResponse) => void;
@@ -92,6 +95,7 @@ class NodeHttpServer implements HttpServer {
     const routes = routesFor(options);
     this.#edge = {
       service, feed, operations, admission, access, options, log,
+      ...(parts.story === undefined ? {} : { story: parts.story }),
       gates: {
         renew: new Gate(requestsInFlight.renew),
         read: new Gate(requestsInFlight.read),

@@ -6,6 +6,8 @@ import { LedgerError, type JoinReply } from '../ledger/ledger.ts';
 import { RECORD_VERSION, RECORD_VERSION_MIN } from '../ledger/record.ts';
 import { fullJitter } from '../resilience/backoff.ts';
 import type { Scheduler } from '../resilience/scheduler.ts';
+import { ATTRIBUTES, SPANS } from '../tracing/names.ts';
+import { asDuty, found, type Traced } from './duty.ts';
 import type { LedgerClock } from './ledger-clock.ts';
 import type { LedgerGate } from './ledger-gate.ts';
 import type { LogFields } from '../log/fields.ts';
@@ -30,6 +32,7 @@ export class Membership {
   readonly #newActor: () => string;
   readonly #log: Log;
   readonly #clock: LedgerClock;
+  readonly #traced: Traced;
   readonly #instance: string;
   #cancel: (() => void) | undefined;
   #attempt = 0;
@@ -51,6 +54,7 @@ export class Membership {
     readonly newActor: () => string;
     readonly log: Log;
     readonly clock: LedgerClock;
+    readonly traced: Traced;
   }) {
     this.#gate = parts.gate;
     this.#replica = parts.replica;
@@ -59,6 +63,7 @@ export class Membership {
     this.#newActor = parts.newActor;
     this.#log = parts.log;
     this.#clock = parts.clock;
+    this.#traced = parts.traced;
     this.#instance = parts.newActor();
   }
 
@@ -102,7 +107,7 @@ export class Membership {
     this.#cancel = this.#scheduler.after(delayMs, () => {
       this.#cancel = undefined;
       this.#asking = true;
-      this.#join()
+      asDuty(this.#traced, SPANS.roundJoin, undefined, () => this.#join())
         .catch((error: unknown) => this.#failed(error))
         .then((nextMs) => {
           this.#asking = false;
@@ -115,6 +120,7 @@ export class Membership {
   async #join(): Promise<number> {
     const reply = await this.joinAs(this.#replica.actor);
     this.#attempt = 0;
+    found(this.#traced, { [ATTRIBUTES.outcome]: reply.status });
     switch (reply.status) {
       case 'joined':
         return this.#succeeded();

@@ -9,6 +9,7 @@ import type { Ledger, LedgerAck } from '../ledger/ledger.ts';
 import type { DegradedReason } from '../readiness.ts';
 import { Breaker } from '../resilience/breaker.ts';
 import type { Scheduler } from '../resilience/scheduler.ts';
+import type { Tracing } from '../tracing/tracing.ts';
 import { Acknowledgement } from './acknowledgement.ts';
 import { Changes } from './changes.ts';
 import { Contacts } from './contacts.ts';
@@ -48,6 +49,8 @@ export interface ReconciliationParts {
   /** 16 random hexadecimal digits, never the same twice anywhere. */
   readonly newActor: () => string;
   readonly log: Log;
+  /** Absent: nothing is traced. */
+  readonly tracing?: Tracing;
   /** What a namespace that is not in being yet would be like; undefined: it cannot come. */
   readonly templateOf?: (namespace: string) => NamespaceContract | undefined;
   /** Changed keys known by name at most; beyond that partitions are walked. */
@@ -85,11 +88,15 @@ export function createReconciliation(parts: ReconciliationParts): Reconciliation
   const partitions = new Partitions(replica, settings, budget, parts.templateOf);
   const contacts = new Contacts((namespace, sentAt) => replica.contact(namespace, sentAt));
   const clock = new LedgerClock(2 * settings.driftRatio);
-  const membership = new Membership({ gate, replica, settings, scheduler, newActor, log, clock });
+  const traced = parts.tracing === undefined ? {} : { tracing: parts.tracing };
+  const membership = new Membership({
+    gate, replica, settings, scheduler, newActor, log, clock, traced,
+  });
   const changes = new Changes({ replica, partitions, scheduler });
 
   const room: Room = {
     settings, replica, scheduler, log, tally, gate, membership, partitions, contacts, changes, clock,
+    ...traced,
     flags: parts.flags,
     ackOf: parts.ackOf,
     heard: new Heard(),

@@ -6,6 +6,8 @@
 import { LedgerError } from '../ledger/ledger.ts';
 import { faultFields } from '../log/exception-fields.ts';
 import { fullJitter } from '../resilience/backoff.ts';
+import { SPANS } from '../tracing/names.ts';
+import { asDuty } from './duty.ts';
 import type { Partition } from './partition.ts';
 import { takeBack } from './push.ts';
 import type { Room } from './room.ts';
@@ -30,7 +32,7 @@ export class Rejoin {
   begin(): void {
     if (this.#underWay || this.#closed) return;
     this.#underWay = true;
-    this.#run()
+    asDuty(this.#room, SPANS.roundRejoin, undefined, () => this.#run())
       .catch((error: unknown) => {
         this.#room.log.error(faultFields(error), 'could not go on as another run');
       })

@@ -15,8 +15,9 @@ import type { Keep, Replica } from './replica.ts';
 import type { Flags, ReconcileSettings } from './settings.ts';
 import type { UnheardSweep } from './sweeper.ts';
 import type { Tally } from './tally.ts';
+import type { Traced } from './duty.ts';
 
-export interface Room {
+export interface Room extends Traced {
   readonly settings: ReconcileSettings;
   readonly replica: Replica;
   readonly scheduler: Scheduler;

@@ -5,8 +5,10 @@
 import { LedgerError } from '../ledger/ledger.ts';
 import { faultFields } from '../log/exception-fields.ts';
 import { fullJitter } from '../resilience/backoff.ts';
+import { SPANS } from '../tracing/names.ts';
 import { beat, isIdle } from './beat.ts';
 import { DueQueue } from './due-queue.ts';
+import { asDuty } from './duty.ts';
 import { GateClosedError } from './ledger-gate.ts';
 import type { Partition } from './partition.ts';
 import { pullToTail } from './pull.ts';
@@ -21,6 +23,12 @@ const ATTEMPT_MAX = 7;
 /** A heartbeat this late goes before pushes (a pull: an interval): being written must not stop them. */
 const BEAT_LATE_RATIO = 0.25;
 const BATCHES_AT_ONCE = 16;
+
+/** What is due in a partition, and what it is recorded as. */
+interface Duty {
+  readonly span: string;
+  readonly work: () => Promise<unknown>;
+}
 
 export class Rounds {
   readonly #room: Room;
@@ -177,7 +185,7 @@ export class Rounds {
     try {
       await this.exclusively(partition, async () => {
         try {
-          await duty();
+          await asDuty(this.#room, duty.span, partition.name, duty.work);
           partition.attempt = 0;
         } catch (error) {
           this.#failed(partition, error);
@@ -189,22 +197,25 @@ export class Rounds {
     }
   }
 
-  #duty(partition: Partition): (() => Promise<unknown>) | undefined {
+  #duty(partition: Partition): Duty | undefined {
     const room = this.#room;
     const now = room.scheduler.now();
     const pushing = partition.canPush(now);
-    if (this.#onlyPush) return pushing ? () => this.#push(partition) : undefined;
+    const pushes = { span: SPANS.roundPush, work: () => this.#push(partition) };
+    const pulls = { span: SPANS.roundPull, work: () => this.#pull(partition) };
+    const beats = { span: SPANS.roundBeat, work: () => beat(room, partition, { compare: false }) };
+    if (this.#onlyPush) return pushing ? pushes : undefined;
     const checking = partition.checkAt <= now && !partition.dirty;
     const late = room.settings.beatMs * BEAT_LATE_RATIO;
-    if (partition.beatAt + late <= now && !checking) {
-      return () => beat(room, partition, { compare: false });
+    if (partition.beatAt + late <= now && !checking) return beats;
+    if (partition.pullAt + room.settings.pullMs <= now) return pulls;
+    if (pushing) return pushes;
+    if (checking) return { span: SPANS.roundTruthCheck, work: () => truthCheck(room, partition) };
+    if (partition.beatAt <= now) return beats;
+    if (partition.pullAt <= now) return pulls;
+    if (partition.sweepAt <= now && !partition.dirty) {
+      return { span: SPANS.roundSweep, work: () => sweepOwn(room, partition) };
     }
-    if (partition.pullAt + room.settings.pullMs <= now) return () => this.#pull(partition);
-    if (pushing) return () => this.#push(partition);
-    if (checking) return () => truthCheck(room, partition);
-    if (partition.beatAt <= now) return () => beat(room, partition, { compare: false });
-    if (partition.pullAt <= now) return () => this.#pull(partition);
-    if (partition.sweepAt <= now && !partition.dirty) return () => sweepOwn(room, partition);
     return undefined;
   }
 

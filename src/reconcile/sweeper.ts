@@ -5,6 +5,8 @@
  */
 import { type Cursor, LedgerError, type SweepReply } from '../ledger/ledger.ts';
 import type { Ending } from '../ledger/record.ts';
+import { ATTRIBUTES, SPANS } from '../tracing/names.ts';
+import { asDuty, found } from './duty.ts';
 import { lookBack } from './inheritance.ts';
 import type { Partition } from './partition.ts';
 import { askPartition, callerOf, offsetOf, type Room } from './room.ts';
@@ -48,19 +50,31 @@ export async function sweepOrphans(room: Room, partition: Partition): Promise<vo
       }
       return;
     }
-    let reply: SweepReply;
-    try {
-      reply = await sweep(room, partition, 'orphans', false);
-    } catch (error) {
-      if (error instanceof LedgerError && due.ended.length > 0) {
-        if (room.unheard.length < UNHEARD_MAX) room.unheard.push({ partition, since: due.tail });
-        else room.log.error({ ...partition.name }, 'an ending may go untold: too many answers lost');
-      }
-      throw error;
-    }
-    for (const { id, ending } of reply.ended) tell(room, partition, id, ending);
-    if (!reply.more) return;
+    const { more } = await asDuty(room, SPANS.roundSweep, partition.name, () =>
+      sweepAndTell(room, partition, due),
+    );
+    if (!more) return;
   }
+}
+
+async function sweepAndTell(
+  room: Room,
+  partition: Partition,
+  due: SweepReply,
+): Promise<SweepReply> {
+  let reply: SweepReply;
+  try {
+    reply = await sweep(room, partition, 'orphans', false);
+  } catch (error) {
+    if (error instanceof LedgerError && due.ended.length > 0) {
+      if (room.unheard.length < UNHEARD_MAX) room.unheard.push({ partition, since: due.tail });
+      else room.log.error({ ...partition.name }, 'an ending may go untold: too many answers lost');
+    }
+    throw error;
+  }
+  found(room, { [ATTRIBUTES.endings]: reply.ended.length });
+  for (const { id, ending } of reply.ended) tell(room, partition, id, ending);
+  return reply;
 }
 
 /** One sweep a second, and none while the ledger is known to be away: this is never reached. */

@@ -5,8 +5,10 @@
  */
 import { NO_CURSOR, type PulledRecord } from '../ledger/ledger.ts';
 import { sameDot } from '../ledger/record.ts';
+import { ATTRIBUTES } from '../tracing/names.ts';
 import { Awaiting } from './awaiting.ts';
 import { beat, type BeatOutcome, digestsOf } from './beat.ts';
+import { found } from './duty.ts';
 import { merge } from './merging.ts';
 import type { Partition } from './partition.ts';
 import { fetch } from './pull.ts';
@@ -78,6 +80,7 @@ function disown(
 }
 
 function passed(room: Room, partition: Partition): void {
+  found(room, { [ATTRIBUTES.outcome]: 'in-step' });
   const { truthCheckMs } = room.settings;
   const now = room.scheduler.now();
   partition.checkAt = now + truthCheckMs * (0.8 + 0.4 * room.scheduler.random());
@@ -99,10 +102,16 @@ async function putRight(
   // A new reader of everything has everything to read: no repair.
   const begins = !partition.checked && partition.cursor.seq === NO_CURSOR.seq;
   if (begins) done.pulled = 0;
-  const found = done.pushed + done.pulled + done.ended > 0;
+  const some = done.pushed + done.pulled + done.ended > 0;
   partition.checked = true;
-  partition.repairing = found;
-  if (found) {
+  partition.repairing = some;
+  if (some) {
+    found(room, {
+      [ATTRIBUTES.outcome]: 'repaired',
+      [ATTRIBUTES.pushed]: done.pushed,
+      [ATTRIBUTES.pulled]: done.pulled,
+      [ATTRIBUTES.ended]: done.ended,
+    });
     tally.repairs.pushed += done.pushed;
     tally.repairs.pulled += done.pulled;
     tally.repairs.ended += done.ended;
@@ -114,11 +123,11 @@ async function putRight(
   }
   // Copies that the ledger lacks have been left for now; that there are some, only its root tells.
   const copiesDiffer = partition.mirrors && (reply.history === 'current' || partition.lostData);
-  if (!found && vouched && !copiesDiffer) {
+  if (!some && vouched && !copiesDiffer) {
     passed(room, partition);
     return;
   }
-  tally.noteRound(found ? 'repaired' : 'in-step', room.scheduler.now());
+  tally.noteRound(some ? 'repaired' : 'in-step', room.scheduler.now());
   checkAgain(room, partition);
 }
 

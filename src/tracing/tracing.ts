@@ -68,6 +68,8 @@ export interface Tracing {
   start(name: string, options?: SpanOptions): Span;
   /** Does `work`, and all that it waits for, with `span` as the active one. */
   within<T>(span: Span, work: () => T): T;
+  /** Does `work` with no span as the active one. */
+  outside<T>(work: () => T): T;
   /** The span of what is being done now, where `within` was used. */
   readonly active: Span | undefined;
 }

@@ -49,6 +49,10 @@ export class OtelTracing implements Tracing {
     return context.with(contextOf(span), work);
   }
 
+  outside<T>(work: () => T): T {
+    return context.with(ROOT_CONTEXT, work);
+  }
+
   get active(): Span | undefined {
     const span = trace.getActiveSpan();
     return span === undefined ? undefined : new OtelSpan(span);

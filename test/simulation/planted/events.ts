@@ -10,8 +10,8 @@ export const EVENT_FAULTS: readonly PlantedFault[] = [
     edits: [
       {
         file: 'src/events/stream-publisher.ts',
-        find: 'this.#parts.bus.publish(message, window.callback(slot));',
-        replace: `this.#parts.bus.publish(message, window.callback(slot));
+        find: 'this.#parts.bus.publish(message, span === undefined ? done : span.sending(message, done));',
+        replace: `this.#parts.bus.publish(message, span === undefined ? done : span.sending(message, done));
       outbox.acknowledge(window.next);`,
       },
     ],
