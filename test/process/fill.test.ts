@@ -8,7 +8,7 @@ import { afterEach, expect, test } from 'vitest';
 import { type Capacity, fillConfiguration, Filling } from './fill/filling.ts';
 import { memoryGroup } from './memory-group.ts';
 import { jsonOf, ask } from './requests.ts';
-import { cleanUp, scratchDirectory, start } from './support.ts';
+import { beforeLeaving, cleanUp, scratchDirectory, start } from './support.ts';
 
 /** What the configuration below needs at worst, and a little. */
 const MEMORY_MB = 352;
@@ -24,12 +24,14 @@ test(
   'filled beyond its memory limit a sidecar refuses with codes, holds what it has, and stays below it',
   async () => {
     const group = memoryGroup(MEMORY_MB);
-    const sidecar = await start({
-      dataDirectory: scratchDirectory(),
-      configuration: fillConfiguration(CAPACITY),
-      environment: { LEASEHOLD_MEMORY_LIMIT_MB: String(MEMORY_MB) },
-    });
-    group?.take(sidecar.pid);
+    if (group !== undefined) beforeLeaving(() => group.remove());
+    const begin = () =>
+      start({
+        dataDirectory: scratchDirectory(),
+        configuration: fillConfiguration(CAPACITY),
+        environment: { LEASEHOLD_MEMORY_LIMIT_MB: String(MEMORY_MB) },
+      });
+    const sidecar = await (group === undefined ? begin() : group.within(begin));
     const { memory } = jsonOf(await ask(sidecar.url, 'GET', '/v1/status'));
     expect(memory.worstCaseBytes).toBeLessThanOrEqual(MEMORY_MB * MEBIBYTE);
 
@@ -42,7 +44,6 @@ test(
     expect(peakOf(sidecar.pid)).toBeLessThan(memory.worstCaseBytes);
     expect(group?.kills() ?? 0).toBe(0);
     expect(await sidecar.stop()).toEqual({ code: 0, signal: null });
-    group?.remove();
   },
   PATIENCE_MS,
 );

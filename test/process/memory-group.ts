@@ -10,8 +10,11 @@ const MEBIBYTE = 1024 ** 2;
 const ROOT = '/sys/fs/cgroup';
 
 export interface MemoryGroup {
-  /** Moves a process in; what it takes from then on is counted. */
-  take(pid: number): void;
+  /**
+   * What `begin` starts is in the group from its first byte on: this process enters it meanwhile,
+   * as children are where their parent is, and what was there before does not move with a process.
+   */
+  within<T>(begin: () => Promise<T>): Promise<T>;
   /** Processes that the kernel killed for want of memory. */
   kills(): number;
   /** The most it ever held, page cache included. */
@@ -44,8 +47,17 @@ export function memoryGroup(limitMb: number): MemoryGroup | undefined {
     rmdirSync(path);
     return undefined;
   }
+  const enter = (group: string): void => writeFileSync(join(group, 'cgroup.procs'), String(process.pid));
   return {
-    take: (pid) => writeFileSync(join(path, 'cgroup.procs'), String(pid)),
+    async within(begin) {
+      const own = /^(?:\d+:memory|0:):(.*)$/m.exec(readFileSync('/proc/self/cgroup', 'utf8'))?.[1] ?? '/';
+      enter(path);
+      try {
+        return await begin();
+      } finally {
+        enter(join(isFirst ? join(ROOT, 'memory') : ROOT, own));
+      }
+    },
     kills: () =>
       isFirst ? number('memory.oom_control', /oom_kill (\d+)/) : number('memory.events', /oom_kill (\d+)/),
     peakBytes: () =>

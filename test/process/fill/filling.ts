@@ -103,6 +103,8 @@ export class Filling {
       ...this.#times(GRANTERS, () => this.#grant()),
       ...this.#times(REPEATERS, () => this.#repeat()),
     ];
+    // Whoever loses the sidecar ends the play for all.
+    for (const each of work) each.catch(() => (this.#isOver = true));
     try {
       await this.#untilRefused(NO_ROOM);
       crowd.gather({ watchers: 2 * WATCHERS, bodies: BODIES, idle: 2 * CONNECTIONS });
@@ -123,7 +125,7 @@ export class Filling {
 
   async #untilRefused(beginnings: readonly string[]): Promise<void> {
     const deadline = performance.now() + FULL_MAX_MS;
-    while (!this.verdicts.haveRefused(...beginnings)) {
+    while (!this.#isOver && !this.verdicts.haveRefused(...beginnings)) {
       if (performance.now() > deadline) {
         this.verdicts.complain(`Not everything was refused: ${JSON.stringify(this.verdicts.refused)}`);
         return;
