@@ -162,7 +162,9 @@ exec:
 {{- $resources := deepCopy .resources -}}
 {{- if not $resources.limits.cpu -}}{{- $_ := unset $resources.limits "cpu" -}}{{- end -}}
 {{- if not $resources.limits.memory -}}
-  {{- $_ := set $resources.limits "memory" (printf "%sMi" (include "leasehold.memoryNeededMi" .)) -}}
+  {{- /* In steps, so that not every small change of a bound is another limit. */ -}}
+  {{- $steps := divf (include "leasehold.memoryNeededMi" .) 32 | ceil | int -}}
+  {{- $_ := set $resources.limits "memory" (printf "%dMi" (mul $steps 32)) -}}
 {{- end -}}
 {{- toYaml $resources -}}
 {{- end -}}

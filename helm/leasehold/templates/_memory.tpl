@@ -4,10 +4,11 @@
   which is made from there; test/helm compares the two sums. Takes values.
 */ -}}
 
-{{- /* What a limit of memory must be at least, in Mi: the worst case, and node asking for its health. */ -}}
+{{- /* What a limit of memory must be at least, in Mi: the worst case, and what asks for health. */ -}}
 {{- define "leasehold.memoryNeededMi" -}}
-{{- $probeMi := 64 -}}
-{{- divf (include "leasehold.worstCaseBytes" .) 1048576 | ceil | int | add $probeMi -}}
+{{- /* Two probes at once, each a process of its own in the same container: 37 Mi. */ -}}
+{{- $probesMi := 80 -}}
+{{- divf (include "leasehold.worstCaseBytes" .) 1048576 | ceil | int | add $probesMi -}}
 {{- end -}}
 
 {{- define "leasehold.memoryCheck" -}}
@@ -15,7 +16,7 @@
 {{- if $given -}}
   {{- $needed := include "leasehold.memoryNeededMi" . | int -}}
   {{- if lt (include "leasehold.bytes" $given | float64) (mulf $needed 1048576) -}}
-    {{- printf "resources.limits.memory: %v is too little; this configuration can need %dMi with a probe, so give it that, leave it empty, or lower limits and capacities in config" $given $needed | fail -}}
+    {{- printf "resources.limits.memory: %v is too little; this configuration can need %dMi with probes, so give it that, leave it empty, or lower limits and capacities in config" $given $needed | fail -}}
   {{- end -}}
 {{- end -}}
 {{- end -}}
