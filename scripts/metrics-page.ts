@@ -21,6 +21,8 @@ export function metricsPage(): string {
     '',
     '- `/metrics` answers while the sidecar recovers, drains, or refuses everything else for load. At',
     '  most 8 pages may wait to be read at once; the next scrape is refused with 503 `under-pressure`.',
+    '- Where tokens are needed, a scraper needs one with the verb `metrics`: `authorization:',
+    '  { credentials_file: /etc/prometheus/leasehold.token }` in its configuration.',
     '- An instrument whose part is not there yet (the journal is still being read) has no series. So',
     '  have `leasehold_requests_total` and `leasehold_refusals_total` for what never happened; all other',
     '  counters begin at 0, so that the first event shows as an increase.',

@@ -19,7 +19,7 @@ import { settings, startCollector } from './settings.ts';
 
 const ROUNDS = quick ? 2 : 15;
 const WARM_UP = quick ? 2_000 : 50_000;
-const REQUESTS = quick ? 2_000 : 20_000;
+const REQUESTS = quick ? 2_000 : 10_000;
 const CONNECTIONS = 32;
 const SAMPLED_EVERY = 100;
 
