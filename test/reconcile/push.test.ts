@@ -1,5 +1,6 @@
 /** What changes here reaches the ledger, once and as it is, whatever happens on the way. */
 import { describe, expect, test } from 'vitest';
+import { keyHash } from '../../src/key-hash.ts';
 import type { BeatRequest, PushReply } from '../../src/ledger/ledger.ts';
 import { contractOf } from '../core/fixtures.ts';
 import { type SidecarOptions, World } from './world.ts';
@@ -223,6 +224,23 @@ describe('a write that the ledger does not take', () => {
     expect(sidecar.link.pushes()).toHaveLength(2);
     expect(sidecar.reconciliation.status().ledger.unpushed).toBe(0);
     expect(sidecar.reconciliation.tally.unreadable).toBe(1);
+  });
+
+  test.each(['duplicate-dot', 'unreadable'] as const)('as %s: the log names the key, or its hash where it is sensitive', async (code) => {
+    const named = async (sensitive: boolean) => {
+      const { world, sidecar } = await worldOfOne({ contracts: [contractOf('default', { sensitive })] });
+      sidecar.link.script.push({
+        operation: 'push',
+        fate: (reply: PushReply) => ({ ...reply, results: [{ code }] }),
+      });
+      sidecar.put('hidden', 'one', { ttlMs: 60_000 });
+      await world.pass(500);
+      return sidecar.logged.filter(({ level }) => level === 'error').map(({ fields }) => fields);
+    };
+    expect(await named(false)).toMatchObject([{ namespace: 'default', key: 'hidden' }]);
+    const hashed = await named(true);
+    expect(hashed).toMatchObject([{ namespace: 'default', keyHash: keyHash('default', 'hidden') }]);
+    expect(JSON.stringify(hashed)).not.toContain('hidden');
   });
 
   test('because its answer made no sense: counted as a fault, and sent again', async () => {
