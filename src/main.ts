@@ -9,11 +9,16 @@ import { EXIT_CODES } from './exit-codes.ts';
 // ready and a third of the memory. Where nothing can be written, it is done anew each time.
 enableCompileCache();
 
+const LINGER_MS = 100;
+
 const args = process.argv.slice(2);
 if (args.length === 0 || (args.length === 1 && args[0] === 'serve')) {
   // The command line's own modules are not needed to serve.
   const { serve } = await import('./serve.ts');
   process.exitCode = await serve();
+  // Everything is closed by now. What a library still waits for, as for a collector that does not
+  // answer, is not waited for.
+  setTimeout(() => process.exit(), LINGER_MS).unref();
 } else if (args[0] === 'health' && args.slice(1).every((each) => each === '--ready')) {
   // Asked every few seconds, so it starts without what other commands need.
   const { probeHealth } = await import('./cli/health-command.ts');
