@@ -18,47 +18,90 @@ import { ended, messageOf } from './publishing.ts';
 
 let port: number;
 const urlOf = (user: string): string => `nats://${user}:${user}-secret@127.0.0.1:${port}`;
+const USERS = /```nats\n([\s\S]*?)```/.exec(read('docs/events.md'))![1]!;
 const as = (user: string) =>
   connect({ servers: `127.0.0.1:${port}`, user, pass: `${user}-secret`, reconnect: false });
 
 beforeAll(async () => {
-  const users = /```nats\n([\s\S]*?)```/.exec(read('docs/events.md'))![1]!;
-  const directory = serverDirectory();
-  port = await freePort();
-  const file = join(directory, 'nats.conf');
-  const store = JSON.stringify(join(directory, 'store'));
-  writeFileSync(file, `listen: 127.0.0.1:${port}\njetstream { store_dir: ${store} }\n${users}`);
-  // It logs on the other stream than the one whose lines are waited for.
-  const line = ['-c', 'exec "$0" "$@" 2>&1', await requireNats(), '-c', file];
-  await startServer('/bin/sh', line, directory, 'Server is ready');
-  await publishAsSidecar(ended(1, 'ann'));
+  port = await serverWith(USERS);
+  expect(await publishAsSidecar(port, ended(1, 'ann'))).toEqual({ ok: true, sequence: 1, duplicate: false });
 });
 afterAll(() => stopServers());
 
-/** Through the adapter that sidecars use: it creates the streams first. */
-async function publishAsSidecar(told: ReturnType<typeof ended>): Promise<void> {
+/** The port of a server with these users. */
+async function serverWith(users: string): Promise<number> {
+  const directory = serverDirectory();
+  const free = await freePort();
+  const file = join(directory, 'nats.conf');
+  const store = JSON.stringify(join(directory, 'store'));
+  writeFileSync(file, `listen: 127.0.0.1:${free}\njetstream { store_dir: ${store} }\n${users}`);
+  // It logs on the other stream than the one whose lines are waited for.
+  const line = ['-c', 'exec "$0" "$@" 2>&1', await requireNats(), '-c', file];
+  await startServer('/bin/sh', line, directory, 'Server is ready');
+  return free;
+}
+
+/** Through the adapter that sidecars use: it creates the streams first. @throws BusError likewise */
+async function publishAsSidecar(
+  at: number,
+  told: ReturnType<typeof ended>,
+  user = 'sidecar',
+): Promise<PublishOutcome> {
   const limits = { maxBytes: 1024 ** 2, maxAgeMs: 60_000, duplicateWindowMs: 60_000 };
-  const log = { debug: () => {}, info: () => {}, warn: () => {} };
+  const warned = Promise.withResolvers<never>();
+  warned.promise.catch(() => {});
+  const log = { debug: () => {}, info: () => {}, warn: () => warned.reject(new Error('It was warned')) };
   const bus = new NatsBus(
     {
-      servers: [`127.0.0.1:${port}`], tls: false, user: 'sidecar', password: 'sidecar-secret',
+      servers: [`127.0.0.1:${at}`], tls: false, user, password: `${user}-secret`,
       name: 'sidecar', mode: 'jetstream', replicas: 1, payloadBytes: 1 << 20, endings: limits, events: limits,
-      ackMs: 5_000, connectMs: 5_000,
+      ackMs: 1_000, connectMs: 1_000,
     },
     schedulerOn(systemMachine, performance),
     log,
   );
-  await new Promise<void>((resolve) => {
+  const connected = new Promise<void>((resolve) => {
     bus.onState = (state) => {
       if (state === 'connected') resolve();
     };
   });
-  await bus.prepare();
-  const message: BusMessage = messageOf(told);
-  const outcome = await new Promise<PublishOutcome>((done) => bus.publish(message, done));
-  expect(outcome).toEqual({ ok: true, sequence: 1, duplicate: false });
-  await bus.close(1_000);
+  try {
+    await Promise.race([connected, warned.promise]);
+    await bus.prepare();
+    const message: BusMessage = messageOf(told);
+    return await new Promise<PublishOutcome>((done) => bus.publish(message, done));
+  } finally {
+    await bus.close(0);
+  }
 }
+
+/** What the sidecar's own lines allow, but for what matches. */
+function without(permission: RegExp): string {
+  const [own = '', ...others] = USERS.split('# A durable consumer');
+  const left = own.replace(permission, '"nothing"');
+  expect(left).not.toBe(own);
+  return [left, ...others].join('# A durable consumer');
+}
+
+const STREAM_CREATE = /"\$JS\.API\.STREAM\.CREATE\.LEASEHOLD_ENDINGS", "\$JS\.API\.STREAM\.CREATE\.LEASEHOLD_EVENTS"/;
+
+test.each([
+  ['publish events', /"leasehold\.v1\.>"/],
+  ['look at a stream', /"\$JS\.API\.STREAM\.INFO\.LEASEHOLD_ENDINGS"/],
+  ['create streams that are absent', STREAM_CREATE],
+  ['hear answers', /"_INBOX\.>"/],
+])('a sidecar that may not %s publishes nothing, and notices', async (_what, permission) => {
+  const outcome = publishAsSidecar(await serverWith(without(permission)), ended(1, 'ann'));
+  const noticed = await outcome.then(({ ok }) => (ok ? 'published' : 'refused'), () => 'thrown');
+  expect(noticed).not.toBe('published');
+});
+
+test('a sidecar need not create the streams that are there', async () => {
+  const operator = '{ user: operator, password: operator-secret }';
+  const at = await serverWith(without(STREAM_CREATE).replace('users: [', `users: [\n    ${operator}`));
+  await publishAsSidecar(at, ended(1, 'ann'), 'operator');
+  expect(await publishAsSidecar(at, ended(2, 'ben'))).toMatchObject({ ok: true });
+});
 
 test('a reader watches', async () => {
   const { code, out, err } = await leasehold(

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, test } from 'vitest';
 import type { JoinRequest } from '../../src/ledger/ledger.ts';
 import { encodeRecord } from '../../src/ledger/record.ts';
+import { read } from '../house/repository.ts';
 import { stopServers } from '../servers/child.ts';
 import { type RedisServer, startRedis } from '../servers/redis.ts';
 import { A, B, dotsOf, ending, pushed, TICK } from './fixtures.ts';
@@ -20,16 +21,10 @@ const KEYS = ['m', 'r', 'd', 'x', 'l', 'o'].map(
   (suffix) => `lh:{${AT.namespace}:${AT.partition}}:${suffix}`,
 );
 
-/**
- * All that a user of the ledger needs, on one server: a user with these and no more can do
- * everything. `waitaof` (from Redis 7.2) goes with ledgerAck fsynced, `wait` with replicated; a
- * cluster needs `cluster|slots` and `cluster|info` too.
- */
-const PERMISSIONS = [
-  'eval', 'evalsha', 'time', 'info', 'hget', 'hmget', 'hset', 'hdel', 'hlen', 'hscan', 'hgetall',
-  'zadd', 'zrem', 'zcard', 'zrangebyscore', 'xadd', 'xrange', 'strlen', 'getrange', 'setrange',
-  'unlink',
-] as const;
+/** What the manual's line for one server allows, but for giving a connection its name. */
+const PERMISSIONS = [...read('docs/permissions.md').matchAll(/ \+([a-z|]+)(?=[^`]*```)/g)]
+  .map(([, name]) => name!)
+  .filter((name) => name !== 'client|setname');
 /** Without it there are answers all the same; no epoch is begun, and eviction not looked for. */
 const OPTIONAL = 'info';
 
