@@ -174,6 +174,11 @@ const CONTRADICTIONS: readonly (readonly [sentence: string, values: Values])[] =
   ['listen.address: 0.0.0.0 lets others than the pod in, which takes tokens', { listen: { address: '0.0.0.0' } }],
   ['listen.address: :: lets others than the pod in', { listen: { address: '::' } }],
   ['tokens.existingSecret.name: every pod that mounts the socket of an agent', { mode: 'agent' }],
+  ['data.volume: the pods of an agent have the volumes of the chart', { ...TOKENS, mode: 'agent', data: { volume: 'state' } }],
+  [
+    'agent.prepareHost: directories cannot be given to a user that nobody names',
+    { ...TOKENS, mode: 'agent', security: { runAsUser: 0 } },
+  ],
   [
     'redis.url: there is redis.existingSecret.name too',
     { redis: { url: 'redis://redis', existingSecret: { name: 'redis' } } },

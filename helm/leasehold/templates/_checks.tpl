@@ -12,6 +12,12 @@
 {{- if and (eq $values.mode "agent") (not $tokens) (not $values.agent.allowWithoutTokens) -}}
   {{- fail "tokens.existingSecret.name: every pod that mounts the socket of an agent can read and write everything; name a Secret with tokens, or set agent.allowWithoutTokens" -}}
 {{- end -}}
+{{- if and (eq $values.mode "agent") $values.data.volume -}}
+  {{- fail "data.volume: the pods of an agent have the volumes of the chart and no others; set agent.dataDir" -}}
+{{- end -}}
+{{- if and (eq $values.mode "agent") $values.agent.prepareHost (not (and $values.security.runAsUser $values.security.runAsGroup)) -}}
+  {{- fail "agent.prepareHost: directories cannot be given to a user that nobody names; set security.runAsUser and security.runAsGroup, or agent.prepareHost to false" -}}
+{{- end -}}
 {{- range $group := list "redis" "nats" -}}
   {{- $server := get $values $group -}}
   {{- if and $server.url $server.existingSecret.name -}}
