@@ -2,6 +2,7 @@
  * Telemetry as the rest of the house gets it. OpenTelemetry's SDK is behind `otel/`, loaded only when
  * the environment names somewhere to send to.
  */
+import { exceptionFields } from '../log/exception-fields.ts';
 import type { RootLog } from '../log/root-log.ts';
 import type { MetricReadings } from '../metrics/instrument.ts';
 import type { Tracing } from '../tracing/tracing.ts';
@@ -35,7 +36,13 @@ export type OpenTelemetry = (parts: TelemetryParts) => Promise<Telemetry>;
 /** Opens what `settings` say is on; until then nothing of the SDK is loaded. */
 export function telemetryOpener(settings: TelemetrySettings, log: RootLog): OpenTelemetry {
   return async (parts) => {
-    const { startSdk } = await import('./otel/sdk.ts');
-    return startSdk(parts, settings, log);
+    try {
+      const { startSdk } = await import('./otel/sdk.ts');
+      return startSdk(parts, settings, log);
+    } catch (error) {
+      // By a variable that the SDK cannot take: the sidecar is worth more than what is told of it.
+      log.warn(exceptionFields(error), 'telemetry is off: the SDK did not start');
+      return { close: async () => {} };
+    }
   };
 }
