@@ -5,12 +5,13 @@
 import { basename } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { runbookPage } from '../../scripts/runbook-page.ts';
+import { EXIT_CODES } from '../../src/exit-codes.ts';
 import { INSTRUMENTS } from '../../src/metrics/instruments.ts';
 import { prometheusName } from '../../src/metrics/prometheus-name.ts';
 import { READINESS_CODES, READINESS_REASONS } from '../../src/readiness.ts';
 import { pageOf, told } from '../process/runbook/page.ts';
 import { sessionOf } from './console-session.ts';
-import { filesUnder, read, section } from './repository.ts';
+import { filesUnder, read, section, tableRows } from './repository.ts';
 
 const HEADINGS = [
   '## What it means', '## What to look at', '## What to do', '## What not to do', '## How it goes away',
@@ -32,6 +33,12 @@ test('docs/runbook.md is what `npm run docs` would write now', () => {
 test('every page is tried out beside a sidecar', () => {
   const tried = read('test/process/runbook.test.ts');
   expect(READINESS_CODES.filter((code) => !tried.includes(`('${code}',`))).toEqual([]);
+});
+
+test('docs/runbook.md has every exit code of a process that has stopped by itself', () => {
+  const codes = tableRows(section(read('docs/runbook.md'), '## When it is not there at all')).map(([code]) => Number(code));
+  const killed = 128 + 9;
+  expect(codes.sort()).toEqual([...Object.values(EXIT_CODES).filter((code) => code !== EXIT_CODES.clean), killed].sort());
 });
 
 describe.each(READINESS_CODES)('the page about %s', (code) => {

@@ -141,9 +141,22 @@ describe('a round', () => {
     // A second, times a chance of one half more.
     expect(refused.headers['retry-after']).toBe('2');
     where.operations.roundRefused = new Error('provoked');
-    const broken = await where.ask('POST', '/v1/reconcile');
+    const broken = await where.ask('POST', '/v1/reconcile', {
+      headers: { traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00' },
+    });
     expect([broken.status, broken.json.code]).toEqual([500, 'internal']);
-    expect(where.logged).toHaveLength(1);
+    // The trace is the caller's, whether somebody records it or not.
+    expect(where.logged).toEqual([{
+      message: 'Cannot answer a request',
+      fields: {
+        'http.route': '/v1/reconcile',
+        trace_id: '0af7651916cd43dd8448eb211c80319c',
+        span_id: 'b7ad6b7169203331',
+        'exception.type': 'Error',
+        'exception.message': 'provoked',
+        'exception.stacktrace': expect.stringMatching(/^at /),
+      },
+    }]);
   });
 });
 
