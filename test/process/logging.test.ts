@@ -13,6 +13,8 @@ import { startRedis } from '../servers/redis.ts';
 import { ask, askJson, jsonOf } from './requests.ts';
 import { cleanUp, scratchDirectory, type Sidecar, start, until } from './support.ts';
 
+/** Against a hang only. */
+const HANG_MS = 240_000;
 const KEY = 'hidden-key';
 const VALUE = 'hidden-value';
 const HOLDER = 'hidden-holder';
@@ -140,5 +142,5 @@ describe('a sidecar in trouble', () => {
       .flatMap((scope) => scope.spans as Line[]);
     expect(spans.map(({ traceId, spanId }) => `${traceId} ${spanId}`))
       .toContain(`${repaired['trace_id']} ${repaired['span_id']}`);
-  });
+  }, HANG_MS);
 });
