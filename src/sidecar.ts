@@ -59,6 +59,8 @@ export interface Sidecar {
   readonly handler: HttpHandler;
   /** Reads the file of tokens, if there is one; one that is refused changes nothing. */
   rereadTokens(): void;
+  /** Is memory what a restart would bring back? Asked by itself every so often, or now. */
+  readonly selfCheck: Pick<SelfCheck, 'checkNow'>;
   /** Drains within the grace period and closes every part. */
   stop(): Promise<void>;
   /** The part that is being closed, while `stop` has not come to its end. */
@@ -291,7 +293,7 @@ export async function startSidecar(parts: SidecarParts): Promise<Sidecar> {
       closing = undefined;
     };
     return {
-      urls,
+      urls, selfCheck,
       handler: http.handler,
       rereadTokens: () => access?.file.read(),
       get closing() {

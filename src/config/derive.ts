@@ -29,7 +29,7 @@ const HELD_REFUSAL_BYTES = 3.5 * KIBIBYTE;
 const CALLER_BYTES = 256;
 
 /** A row of `self-check/inventory.ts`: a test compares the two. */
-export const CHECKED_ROW_BYTES = 42;
+export const CHECKED_ROW_BYTES = 46;
 
 /** What the core's tables cost per slot: every column of the row and its share of the indexes. */
 export interface SlotCosts {

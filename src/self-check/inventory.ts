@@ -26,8 +26,11 @@ export class Inventory {
   /** Of a lease's deadline and renewals, or of the version of an entry. */
   readonly moving: Uint32Array;
 
+  /** Entries under an implicit lease: it ends with the last of them. */
+  readonly entries: Uint32Array;
+
   /** Bytes for one row, for the worst case printed at start. */
-  static readonly rowBytes = Slots.slotBytes + KeyIndex.slotBytes + 5 * 4 + 2;
+  static readonly rowBytes = Slots.slotBytes + KeyIndex.slotBytes + 6 * 4 + 2;
 
   constructor(rowsMax: number) {
     const rows = rowsMax + 1;
@@ -39,6 +42,7 @@ export class Inventory {
     this.steady = new Uint32Array(rows);
     this.holder = new Uint32Array(rows);
     this.moving = new Uint32Array(rows);
+    this.entries = new Uint32Array(rows);
   }
 
   get size(): number {
@@ -78,6 +82,7 @@ export class Inventory {
     this.#low[row] = identity.low;
     this.namespace[row] = namespace;
     this.holder[row] = 0;
+    this.entries[row] = 0;
     this.#index.insert(row, identity.low);
     return row;
   }

@@ -111,10 +111,15 @@ export class SelfCheck {
 
   start(): void {
     const { intervalMs } = this.#parts.settings;
+    this.#cancel();
     if (intervalMs === 0 || this.#stopped) return;
-    this.#cancel = this.#parts.machine.after(intervalMs, () => {
-      this.#round = this.#checkNext().then(() => this.start());
-    });
+    this.#cancel = this.#parts.machine.after(intervalMs, () => void this.checkNow());
+  }
+
+  /** The next look, now, or after the one under way. Resolves when what it found is put right. */
+  checkNow(): Promise<void> {
+    this.#round = this.#round.then(() => this.#checkNext()).then(() => this.start());
+    return this.#round;
   }
 
   /** A look under way ends at once. */
@@ -148,6 +153,7 @@ export class SelfCheck {
 
   /** Looks at the next share, and at what is wrong there until it is right. Never rejects. */
   async #checkNext(): Promise<void> {
+    if (this.#stopped) return;
     const { machine, settings, log } = this.#parts;
     const pace = new Pace(machine, settings.readPerSecondBytes);
     this.#pace = pace;

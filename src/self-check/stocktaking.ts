@@ -86,7 +86,9 @@ export class Stocktaking {
         return this.#written(fact);
       case 'entry.restated': {
         const row = this.#rowOf(fact, true);
-        if (row !== 0) this.#fill(row, fact);
+        if (row === 0) return;
+        this.#fill(row, fact);
+        if (fact.implicit) this.#count(fact.lease, 1);
         return;
       }
       case 'entry.reverted': {
@@ -193,11 +195,22 @@ export class Stocktaking {
     if (known === 0) return;
     if (known > 0) return this.#fill(known, fact);
     this.#fill(this.#rowOf(fact, true), fact);
-    if (!fact.implicit || this.#inventory.find(this.#leaseIdentity(fact.lease)) !== 0) return;
-    const lease = this.#leaseRow(fact.lease, fact.namespace);
-    this.#inventory.steady[lease] = this.#implicitTerms(fact);
-    this.#inventory.holder[lease] = this.#name('');
-    this.#inventory.moving[lease] = this.#term(fact.deadline, fact.grantedAt, 0);
+    if (!fact.implicit) return;
+    if (this.#inventory.find(this.#leaseIdentity(fact.lease)) === 0) {
+      const lease = this.#leaseRow(fact.lease, fact.namespace);
+      this.#inventory.steady[lease] = this.#implicitTerms(fact);
+      this.#inventory.holder[lease] = this.#name('');
+      this.#inventory.moving[lease] = this.#term(fact.deadline, fact.grantedAt, 0);
+    }
+    this.#count(fact.lease, 1);
+  }
+
+  /** An implicit lease ends with the last of its entries, without a fact of its own. */
+  #count(lease: string, change: 1 | -1): void {
+    const row = this.#inventory.find(this.#leaseIdentity(lease));
+    if (row === 0) return;
+    this.#inventory.entries[row]! += change;
+    if (this.#inventory.entries[row] === 0) this.#inventory.remove(row);
   }
 
   #fill(row: number, fact: EntryWritten | EntryRestated): void {
@@ -211,7 +224,6 @@ export class Stocktaking {
     return this.#part.begin(PART).text(actor).number(seq).number(hlc).end().low;
   }
 
-  /** An implicit lease ends with its entry, without a fact of its own. */
   #over(fact: Extract<Fact, { readonly kind: 'entry.ended' | 'entry.buried' }>, isHeld: boolean): void {
     const row = this.#rowOf(fact, false);
     if (row === 0) return;
@@ -220,7 +232,6 @@ export class Stocktaking {
       return;
     }
     this.#inventory.remove(row);
-    const lease = fact.implicit ? this.#inventory.find(this.#leaseIdentity(fact.lease)) : 0;
-    if (lease !== 0) this.#inventory.remove(lease);
+    if (fact.implicit) this.#count(fact.lease, -1);
   }
 }

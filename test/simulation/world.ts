@@ -54,6 +54,9 @@ const LOOKS_AT_ONCE = 20;
 /** By then they are answered, those included for which the ledger is asked. */
 const LOOK_MS = 60;
 
+/** By then each sidecar has read its journal back. */
+const SELF_CHECK_MS = 300;
+
 /** A strike that has begun and not ended. */
 interface Underway {
   readonly strike: Strike;
@@ -164,6 +167,8 @@ export class World implements Stricken {
 
   /** Asks of every checker that all is well now. @throws Violation when it is not */
   async checkAtRest(): Promise<void> {
+    for (const sidecar of this.sidecars) sidecar.checkItself();
+    await this.run(SELF_CHECK_MS);
     await this.#lookAround();
     for (const checker of this.#checkers) checker.atRest?.();
   }

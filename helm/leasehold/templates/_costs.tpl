@@ -28,7 +28,7 @@
     "refusals held back": 3584,
     "callers counted": 256
   },
-  "fixedBytes": 315883520,
+  "fixedBytes": 316407808,
   "fixedBusBytes": 1048576,
   "copiesMin": 1000,
   "tombstonesMin": 10000,

@@ -21,6 +21,7 @@ import { noLateExpiry } from './no-late-expiry.ts';
 import { noResurrection } from './no-resurrection.ts';
 import { oneEnding } from './one-ending.ts';
 import { type Room, roomOf } from './room.ts';
+import { selfAgreement } from './self-agreement.ts';
 import { uniqueDots } from './unique-dots.ts';
 import { watchedInOrder } from './watched-in-order.ts';
 
@@ -29,7 +30,7 @@ const MAKERS: readonly ((room: Room) => Checker)[] = [
   uniqueDots, ledgerDigest, ledgerChain, contiguousSequence, oneEnding, noEarlyExpiry, noLateExpiry,
   noResurrection, contextTruth, monotoneSession, monotoneDeadline, idempotentRetry, atomicBatch,
   honestRefusal, factPrecedesReply, acknowledgedIsKept, capacity, everyEndingTold, counters,
-  boundedOutbox, watchedInOrder, convergence,
+  boundedOutbox, watchedInOrder, selfAgreement, convergence,
 ];
 
 /** To be asked in this order, all of them: the first one keeps up what they all know. */

@@ -133,6 +133,13 @@ export class SimulatedSidecar implements Serving {
     });
   }
 
+  /** Compares its memory with its journal now. */
+  checkItself(): void {
+    const sidecar = this.#sidecar;
+    if (sidecar === undefined || !this.running) return;
+    this.process!.schedule(0, PRIORITY.turn, 'self-check', () => void sidecar.selfCheck.checkNow());
+  }
+
   /** As SIGTERM and, when the grace is over, SIGKILL. `again`: a deployment, with what follows it. */
   stop(again: boolean): void {
     const { process } = this;

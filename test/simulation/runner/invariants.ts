@@ -119,6 +119,11 @@ export const INVARIANTS: readonly Invariant[] = [
     where: 'docs/errors.md',
   },
   {
+    name: 'self-agreement',
+    what: 'What a sidecar holds is what a restart would bring back, to the last deadline and version.',
+    where: 'SPEC P4',
+  },
+  {
     name: 'no-crash',
     what: 'No sidecar throws, or stops by itself, except where its disk has failed it.',
     where: 'SPEC I9',
