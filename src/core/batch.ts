@@ -4,7 +4,9 @@
  * back, facts included. Endings that are due anyway are recorded before, because what has ended
  * has ended whatever becomes of the batch.
  */
-import type { BatchCommand, BatchOperation, BatchReply, BatchResult } from './command.ts';
+import type {
+  BatchCommand, BatchOperation, BatchReply, BatchResult, GetReply,
+} from './command.ts';
 import { increment } from './counters.ts';
 import { settleKey, settleLease } from './endings.ts';
 import { get, put, remove } from './entries.ts';
@@ -12,15 +14,18 @@ import { renew } from './leases.ts';
 import { isRefusal, type Refusal, refuse } from './refusal.ts';
 import type { State } from './state.ts';
 
+/** Values read by one batch, together, as on a page: what comes after so many is refused. */
+const READ_BYTES_MAX = 4 * 1024 * 1024;
+
 export function batch(state: State, command: BatchCommand): BatchReply | Refusal {
   if (!command.atomic) {
-    const results = command.operations.map((operation) => perform(state, operation));
+    const results = performAll(state, command.operations);
     return { applied: results.filter((result) => !isRefusal(result)).length, results };
   }
   for (const operation of command.operations) settleTargets(state, operation);
   const factsBefore = state.facts.count;
   state.beginAtomic();
-  const results = command.operations.map((operation) => perform(state, operation));
+  const results = performAll(state, command.operations);
   const refused = results.filter((result) => isRefusal(result)).length;
   if (refused === 0) {
     state.commitAtomic();
@@ -33,6 +38,24 @@ export function batch(state: State, command: BatchCommand): BatchReply | Refusal
     `Cannot apply the batch: ${refused} of ${results.length} operations were refused, so none took effect`,
     { results },
   );
+}
+
+function performAll(state: State, operations: readonly BatchOperation[]): BatchResult[] {
+  let readBytes = 0;
+  return operations.map((operation) => {
+    if (operation.op !== 'get') return perform(state, operation);
+    if (readBytes > READ_BYTES_MAX) {
+      const detail = `Cannot get the entry: the values that this batch has read are ${readBytes} bytes already`;
+      return refuse('value-too-large', detail, { limit: READ_BYTES_MAX });
+    }
+    const result = get(state, operation);
+    if (!isRefusal(result)) readBytes += bytesOf(result);
+    return result;
+  });
+}
+
+function bytesOf({ value, siblings = [] }: GetReply): number {
+  return siblings.reduce((sum, each) => sum + each.value.length, value.length);
 }
 
 function perform(state: State, operation: BatchOperation): BatchResult {

@@ -67,12 +67,27 @@ export function readBody(reading: BodyReading): FailReading | undefined {
   return collect(reading, length);
 }
 
+/** Of a body whose length is not announced. Kept as it came it could be all chunks of one byte. */
+const GROWN_BYTES_MIN = 4 * 1024;
+
 function collect(reading: BodyReading, length: number | undefined): FailReading {
   const { request, limits, budget } = reading;
   let held = length ?? 0;
   let received = 0;
   let whole: Buffer | undefined;
-  const chunks: Buffer[] = [];
+
+  /** Makes room for so many bytes in all; false: there is none. */
+  const grow = (bytes: number): boolean => {
+    if (whole !== undefined && bytes <= whole.length) return true;
+    const size = Math.min(limits.bytes, Math.max(bytes, 2 * held, GROWN_BYTES_MIN));
+    if (!budget.take(size)) return false;
+    const larger = Buffer.allocUnsafeSlow(size);
+    whole?.copy(larger, 0, 0, received);
+    budget.give(held);
+    whole = larger;
+    held = size;
+    return true;
+  };
 
   // Listeners stay, since taking them off costs as much as putting them on; nothing follows `over`.
   let over = false;
@@ -87,9 +102,8 @@ function collect(reading: BodyReading, length: number | undefined): FailReading 
     if (over) return;
     if (length === undefined) {
       if (received + chunk.length > limits.bytes) return stop(tooLarge(limits));
-      if (!budget.take(chunk.length)) return stop(noRoom);
-      held += chunk.length;
-      chunks.push(chunk);
+      if (!grow(received + chunk.length)) return stop(noRoom);
+      chunk.copy(whole!, received);
     } else if (chunk.length === length) {
       whole = chunk;
     } else {
@@ -101,7 +115,7 @@ function collect(reading: BodyReading, length: number | undefined): FailReading 
   const onEnd = (): void => {
     if (over) return;
     over = true;
-    reading.done(whole ?? Buffer.concat(chunks), held);
+    reading.done(whole?.subarray(0, received) ?? NOTHING, held);
   };
   request.on('data', onData);
   request.on('end', onEnd);

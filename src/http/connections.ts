@@ -22,8 +22,9 @@ export class Connection {
   broken = false;
   /** The answer to its newest request: the last in order, whichever is made last. */
   newest: ServerResponse | undefined;
-  /** An answer has said that it is the last: what comes after it is not taken. */
-  isOver = false;
+  /** What is asked from now on is not carried out; the newest answer says that it is the last. */
+  takesNoMore = false;
+  hasSaidLast = false;
   /** Requests taken since the server drains. */
   takenAtLast = 0;
   /** As of the last sweep that saw something move, and how many have passed since. */
@@ -39,7 +40,7 @@ export class Connection {
    * connection when the newest is sent.
    */
   closeWhenSent(): void {
-    this.isOver = true;
+    this.hasSaidLast = true;
     const { newest, socket } = this;
     if (newest === undefined || newest.writableFinished) socket.destroySoon();
     else newest.once('finish', () => socket.destroySoon());

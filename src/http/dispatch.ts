@@ -79,14 +79,22 @@ export class Dispatch {
     connection: Connection | undefined,
     anyHost: boolean,
   ): void {
-    // Its client has been told, or will be, that nothing after the last answer is carried out.
-    if (connection?.isOver === true) return;
+    if (connection?.takesNoMore === true) return this.#ignore(connection);
     const exchange = new Exchange(this.#edge, request, response, connection);
     if (!this.#edge.draining || connection === undefined) return this.#inTurn(exchange, connection, anyHost);
     connection.takenAtLast++;
-    if (connection.takenAtLast >= PIPELINED_MAX) connection.isOver = true;
+    if (connection.takenAtLast >= PIPELINED_MAX) connection.takesNoMore = true;
     // The parser has the rest of what came together first: the last of them is to say that it is.
     queueMicrotask(() => this.#inTurn(exchange, connection, anyHost));
+  }
+
+  /**
+   * Nothing after the last answer is carried out. `node:http` holds each such request as long as the
+   * connection is there: who leaves reads no more of them, who lacks room for answers cuts it off.
+   */
+  #ignore({ socket }: Connection): void {
+    if (this.#edge.draining) socket.pause();
+    else socket.destroy();
   }
 
   #inTurn(exchange: Exchange, connection: Connection | undefined, anyHost: boolean): void {

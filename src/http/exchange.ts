@@ -26,6 +26,8 @@ import type { Found } from './router.ts';
 
 /** Smaller replies fit the room every connection has anyway. */
 const LARGE_REPLY_BYTES = 16 * 1024;
+/** A request and its answer, as long as others are before it in line. */
+const QUEUED_REPLY_BYTES = 4 * 1024;
 
 export class Exchange {
   readonly edge: Edge;
@@ -181,6 +183,7 @@ export class Exchange {
   send(status: number, headers: string[], body?: Buffer, code?: string): void {
     if (body !== undefined && body.length > LARGE_REPLY_BYTES && !this.#holdReply(body)) return;
     if (this.#answered) return;
+    this.#queue(body?.length ?? 0);
     const { response } = this;
     if (this.#endsConnection()) headers.push('Connection', 'close');
     this.#announcePressure(headers);
@@ -198,25 +201,51 @@ export class Exchange {
     // Announced but not asked for: the client may or may not send it, so nothing can follow it.
     const unasked = this.request.headers.expect !== undefined && !this.request.readableEnded;
     // What was pipelined behind this one has been taken, and is answered too.
-    const isLastAtDrain = this.edge.draining && (connection?.newest ?? this.response) === this.response;
-    if (!this.#isLast && !unasked && !isLastAtDrain) return false;
-    if (connection !== undefined) connection.isOver = true;
+    const isOver = this.edge.draining || connection?.takesNoMore === true;
+    const isNewest = (connection?.newest ?? this.response) === this.response;
+    if (!this.#isLast && !unasked && !(isOver && isNewest)) return false;
+    if (connection !== undefined) {
+      connection.takesNoMore = true;
+      connection.hasSaidLast = true;
+    }
     return true;
   }
 
-  /** A large reply is held until it is sent; without room a read is refused, the rest goes on. */
-  #holdReply(body: Buffer): boolean {
+  /**
+   * A large reply is held until it is sent. Without room a read is refused. What has changed
+   * something cannot be refused any more: its client is cut off, and asks again with its key.
+   */
+  #holdReply({ length }: Buffer): boolean {
     const { edge, response } = this;
     if (this.request.method === 'HEAD' || this.#answered) return true;
     // Who asks how things are has a bound of its own, and must learn it when they are bad.
     if (this.route?.class === 'health') return true;
-    if (edge.bytes.take(body.length)) {
-      response.once('close', () => edge.bytes.give(body.length));
+    const budgets = this.route?.class === 'renew' ? [edge.bytes, edge.renewalBytes] : [edge.bytes];
+    const budget = budgets.find((each) => each.take(length));
+    if (budget !== undefined) {
+      response.once('close', () => budget.give(length));
       return true;
     }
-    if (this.route?.mutates !== false) return true;
-    this.refuse(reject('under-pressure', 'Cannot send the reply: too many are in flight'));
+    if (this.route?.mutates === false) {
+      this.refuse(reject('under-pressure', 'Cannot send the reply: too many are in flight'));
+    } else {
+      this.#finish();
+      this.request.socket.destroy();
+    }
     return false;
+  }
+
+  /**
+   * What cannot be sent because answers before it have not been read is held like a large reply.
+   * Where there is no room for that, nothing more is taken on the connection.
+   */
+  #queue(bodyBytes: number): void {
+    const { edge, response } = this;
+    const connection = this.#connection;
+    if (connection === undefined || response.socket !== null) return;
+    const bytes = bodyBytes > LARGE_REPLY_BYTES ? QUEUED_REPLY_BYTES : bodyBytes + QUEUED_REPLY_BYTES;
+    if (edge.bytes.take(bytes)) response.once('close', () => edge.bytes.give(bytes));
+    else connection.takesNoMore = true;
   }
 
   sendDocument(status: number, headers: string[], document: object): void {
@@ -309,7 +338,8 @@ export class Exchange {
     const connection = this.#connection;
     if (connection === undefined) return;
     connection.pending--;
-    if (this.edge.draining && connection.pending === 0 && !connection.isOver) connection.closeWhenSent();
+    const isOver = this.edge.draining || connection.takesNoMore;
+    if (isOver && connection.pending === 0 && !connection.hasSaidLast) connection.closeWhenSent();
   }
 
   #leaveGate(): void {

@@ -102,6 +102,17 @@ describe('a batch', () => {
     expect(core.usage().entries).toBe(0);
   });
 
+  test('reads 4 MiB of values, and refuses what comes after', async () => {
+    const one = edge({ options: { inFlightBodyBytes: 1 << 24, batchOperations: 100 } });
+    opened.push(one);
+    await one.ask('PUT', '/v1/entries/default/k', { body: 'x'.repeat(1 << 16) });
+    const operations = [...new Array(70).fill(get('k')), put('l', 'm')];
+    const { status, json } = await one.ask('POST', '/v1/batch', { document: { operations } });
+    const statuses = json.results.map((each: { status: number }) => each.status);
+    expect([status, statuses]).toEqual([200, [...new Array(65).fill(200), ...new Array(5).fill(413), 201]]);
+    expect(json.results[65].problem).toMatchObject({ code: 'value-too-large', limit: 1 << 22 });
+  });
+
   test('says which operation it could not take', async () => {
     const { ask } = open();
     const document = { operations: [get('k'), get('..')] };

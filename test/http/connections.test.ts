@@ -138,6 +138,18 @@ describe('one connection', () => {
     expect([refused!.status, codeOf(refused!.body), next!.status]).toEqual([413, 'value-too-large', 200]);
   });
 
+  test('takes a body in crumbs, and counts the room it is gathered in', async () => {
+    const crumbs = (bytes: number): string =>
+      'PUT /v1/entries/default/k HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n' +
+      `${Array.from({ length: bytes }, (_, at) => `1\r\n${at % 10}\r\n`).join('')}0\r\n\r\n`;
+    const { url } = await listening({ options: { inFlightBodyBytes: 20_000 } });
+    expect((await exchangeRaw(url, crumbs(8_000))).status).toBe(201);
+    const { body } = await exchangeRaw(url, get('/v1/entries/default/k'));
+    expect(body).toBe('0123456789'.repeat(800));
+    expect(codeOf((await exchangeRaw(url, crumbs(9_000))).body)).toBe('under-pressure');
+    expect((await exchangeRaw(url, crumbs(8_000))).status).toBe(204);
+  });
+
   test('refuses a body without an announced length when it grows too large', async () => {
     const { url } = await listening();
     const one = client(url);
@@ -344,6 +356,38 @@ describe('many', () => {
     expect((await ask('GET', '/v1/entries/default/a')).status).toBe(200);
     const page = await ask('GET', '/v1/entries/default?values=true');
     expect([page.status, page.json.code]).toEqual([503, 'under-pressure']);
+  });
+
+  test('answers to changes that are too large for what may be held are not sent, and their room is not used up', async () => {
+    const { url, http, ask } = await listening({ options: { inFlightBodyBytes: 45_000 } });
+    await ask('PUT', '/v1/entries/default/k', { body: 'x'.repeat(15_000) });
+    const batch = (gets: number): string => {
+      const operations = new Array(gets).fill({ op: 'get', namespace: 'default', key: 'k' });
+      const body = JSON.stringify({ operations });
+      return `POST /v1/batch HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
+    };
+    const large = client(url);
+    large.send(batch(3));
+    await large.end();
+    expect(large.received).toBe('');
+    await eventually(() => http.connections === 0);
+    for (let time = 0; time < 4; time++) expect((await exchangeRaw(url, batch(2))).status).toBe(200);
+  });
+
+  test('answers that wait behind unread ones are held like large ones; who asks on and does not read is cut off', async () => {
+    const { url, http, ask } = await listening({ options: { inFlightBodyBytes: 400_000 } });
+    await ask('PUT', '/v1/entries/default/k', { body: 'x'.repeat(15_000) });
+    const greedy = client(url);
+    greedy.socket.pause();
+    greedy.send(get('/v1/entries/default/k').repeat(200));
+    await eventually(() => http.connections === 1);
+    await eventually(() => http.connections === 0);
+    const patient = client(url);
+    for (let time = 1; time <= 10; time++) {
+      patient.send(get('/v1/entries/default/k').repeat(10));
+      const answers = await patient.answers(10 * time);
+      expect(answers.every(({ status }) => status === 200)).toBe(true);
+    }
   });
 
   test('requests of one class leave room for those of another', async () => {

@@ -73,13 +73,18 @@ function environmentWith(more: Readonly<Record<string, string>>): NodeJS.Process
   return { ...Object.fromEntries(inherited), ...more };
 }
 
-/** Runs `leasehold` with these arguments; without any it serves. */
+/**
+ * Runs `leasehold` with these arguments; without any it serves. `wrapper`: a command that becomes
+ * the command given to it.
+ */
 export function run(
   args: readonly string[],
   environment: Readonly<Record<string, string>> = {},
   input = '',
+  wrapper: readonly string[] = [],
 ): Program {
-  const child = spawn(process.execPath, [MAIN, ...args], {
+  const [command, ...rest] = [...wrapper, process.execPath, MAIN, ...args];
+  const child = spawn(command!, rest, {
     env: environmentWith(environment),
     stdio: ['pipe', 'pipe', 'pipe'],
   });
@@ -125,6 +130,7 @@ export interface SidecarSettings {
   /** The YAML file; without one the sidecar runs on its defaults. */
   readonly configuration?: string;
   readonly environment?: Readonly<Record<string, string>>;
+  readonly wrapper?: readonly string[];
 }
 
 export interface Sidecar extends Program {
@@ -152,7 +158,7 @@ export function launch(settings: SidecarSettings): Program {
     writeFileSync(file, settings.configuration);
     environment['LEASEHOLD_CONFIG'] = file;
   }
-  return run([], environment);
+  return run([], environment, '', settings.wrapper);
 }
 
 /** The URLs of its ready line; undefined when it ended before it wrote one. */
