@@ -22,16 +22,16 @@ RUN --mount=type=secret,id=ca --mount=type=secret,id=npmrc \
     NPM_CONFIG_CAFILE=/run/secrets/ca NPM_CONFIG_USERCONFIG=/run/secrets/npmrc \
     npm ci --ignore-scripts
 COPY tsconfig.json ./
-COPY scripts/image scripts/image
+COPY scripts/image/inside scripts/image/inside
 COPY src src
-RUN node_modules/.bin/tsc -p scripts/image --outDir /emitted \
+RUN node_modules/.bin/tsc -p scripts/image/inside --outDir /emitted \
     && find src -type f ! -name '*.ts' -exec cp --parents '{}' /emitted ';'
 
 # ---- The three layers of the image, under /image.
 FROM packages AS assembled
 ARG SOURCE_DATE_EPOCH=0
 COPY LICENSE ./
-COPY scripts/image /assemble
+COPY scripts/image/inside /assemble
 COPY --from=emitted /emitted/src src
 RUN sh /assemble/assemble.sh
 

@@ -115,7 +115,7 @@ export class Filling {
       await Promise.all(work);
       crowd.leave();
     }
-    const { entries, leases } = jsonOf(await this.#patiently(this.#connection(), '/v1/status'));
+    const { entries, leases } = jsonOf(await this.#patiently(this.#free(), '/v1/status'));
     await this.#empty();
     await this.#takeAgain();
     for (const connection of this.#connections) connection.close();
@@ -201,7 +201,7 @@ export class Filling {
   /* ---- afterwards ---------------------------------------------------------------------- */
 
   async #empty(): Promise<void> {
-    const connection = this.#connection();
+    const connection = this.#free();
     for (const [listing, member] of [['/v1/entries/default', 'entries'], ['/v1/leases', 'leases']] as const) {
       for (;;) {
         const page = jsonOf(await this.#patiently(connection, `${listing}?limit=1000`))[member];
@@ -212,13 +212,13 @@ export class Filling {
   }
 
   #end(key: string | undefined, id: string | undefined): Promise<boolean> {
-    const connection = this.#connections[Math.floor(Math.random() * WRITERS)]!;
+    const connection = this.#free();
     if (key === undefined) return this.#ask(connection, 'release', { method: 'DELETE', path: `/v1/leases/${id}` });
     return this.#ask(connection, 'delete', { method: 'DELETE', path: `/v1/entries/default/${key}` });
   }
 
   async #takeAgain(): Promise<void> {
-    const connection = this.#connection();
+    const connection = this.#free();
     const path = '/v1/entries/default/again?ttlMs=1000';
     const body = valueFor(0, VALUE_BYTES_MAX);
     await until('writes are taken again', () => this.#ask(connection, 'put', { method: 'PUT', path, body }));
@@ -228,6 +228,11 @@ export class Filling {
 
   #times(count: number, work: () => Promise<void>): Promise<void>[] {
     return Array.from({ length: count }, work);
+  }
+
+  /** One of those who have done their work: a new one might come before the crowd has left. */
+  #free(): Connection {
+    return this.#connections[Math.floor(Math.random() * this.#connections.length)]!;
   }
 
   #connection(): Connection {

@@ -7,7 +7,7 @@
  */
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
+import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 interface Component {
@@ -17,7 +17,6 @@ interface Component {
   readonly version: string;
   readonly purl: string;
   readonly cpe?: string;
-  readonly properties?: readonly { readonly name: string; readonly value: string }[];
 }
 
 interface Bill {
@@ -26,14 +25,11 @@ interface Bill {
   readonly dependencies: readonly { readonly ref: string; readonly dependsOn: readonly string[] }[];
 }
 
-const PATH_PROPERTY = 'cdx:npm:package:path';
 const [folder = '.', librariesFile = '', runtimeVersion = ''] = process.argv.slice(2);
 
 const bill = npmBill();
-const isInstalled = ({ properties = [] }: Component) => {
-  const path = properties.find(({ name }) => name === PATH_PROPERTY)?.value;
-  return path !== undefined && existsSync(join(folder, path));
-};
+const installed = installedIn(join(folder, 'node_modules'));
+const isInstalled = ({ name, version }: Component) => installed.has(`${name}@${version}`);
 const added = [runtime(runtimeVersion), ...debianPackages(librariesFile)];
 const components = [...bill.components.filter(isInstalled), ...added];
 const root = bill.metadata.component['bom-ref'];
@@ -57,6 +53,16 @@ const document = {
 };
 const serialNumber = `urn:uuid:${uuidOf(JSON.stringify({ ...document, serialNumber: undefined }))}`;
 process.stdout.write(`${JSON.stringify({ ...document, serialNumber }, null, 2)}\n`);
+
+/** `name@version` of every package that is really there: the lock file names other platforms' too. */
+function installedIn(modules: string): ReadonlySet<string> {
+  const found = new Set<string>();
+  for (const path of globSync('**/package.json', { cwd: modules })) {
+    const { name, version } = JSON.parse(readFileSync(join(modules, path), 'utf8'));
+    if (name !== undefined && version !== undefined) found.add(`${name}@${version}`);
+  }
+  return found;
+}
 
 /** npm's own bill of what the lock file says is needed to run. */
 function npmBill(): Bill {
