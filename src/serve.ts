@@ -13,7 +13,8 @@ import {
   DirectoryInUseError, JournalCorruptError, JournalFormatError,
 } from './journal/journal-errors.ts';
 import { exceptionFields, faultFields } from './log/exception-fields.ts';
-import { openLog } from './log/root-log.ts';
+import type { LogFields } from './log/fields.ts';
+import { openLog, type RootLog } from './log/root-log.ts';
 import { systemMachine } from './machine/system-machine.ts';
 import { type Sidecar, startSidecar } from './sidecar.ts';
 import { telemetrySettings } from './telemetry/settings.ts';
@@ -34,6 +35,8 @@ export async function serve(): Promise<number> {
     return EXIT_CODES.badConfiguration;
   }
   const log = await openLog({ level: config.logLevel, replica: config.name, machine: systemMachine });
+  // Node would print it with all that hangs on it: commands, and the values in them.
+  process.once('uncaughtException', (error) => endAtOnce(log, faultFields(error), 'stopping: nobody expected this error'));
   const fatal = Promise.withResolvers<Error>();
   let sidecar: Sidecar;
   const stopSignal = nextStopSignal();
@@ -66,21 +69,23 @@ export async function serve(): Promise<number> {
 
   const ended = await Promise.race([stopSignal, fatal.promise]);
   if (ended instanceof Error) {
-    log.error(faultFields(ended), 'stopping: it cannot go on safely');
-    log.flush();
     // Nothing that was not written may be acknowledged any more, so there is nothing to drain.
-    process.exit(EXIT_CODES.brokenInvariant);
+    endAtOnce(log, faultFields(ended), 'stopping: it cannot go on safely');
   }
   log.info({ signal: ended }, 'signal received');
   const lastResort = setTimeout(() => {
-    log.error({ part: sidecar.closing }, 'stopping: a part did not close in time');
-    log.flush();
-    process.exit(EXIT_CODES.brokenInvariant);
+    endAtOnce(log, { part: sidecar.closing }, 'stopping: a part did not close in time');
   }, config.drainMs + LAST_RESORT_MS);
   await sidecar.stop();
   clearTimeout(lastResort);
   log.flush();
   return EXIT_CODES.clean;
+}
+
+function endAtOnce(log: RootLog, fields: LogFields, message: string): never {
+  log.error(fields, message);
+  log.flush();
+  process.exit(EXIT_CODES.brokenInvariant);
 }
 
 function nextStopSignal(): Promise<NodeJS.Signals> {

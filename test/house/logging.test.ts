@@ -9,7 +9,7 @@ import { filesUnder, quoted, read, section } from './repository.ts';
 import { codeOnly } from './source-text.ts';
 
 /** What makes a line, directly or for others. */
-const CALL = /\b#?log(?:\.(?:debug|info|warn|error)|\[\w+\])\(|#(?:refused|write|tell)\(/g;
+const CALL = /\b#?log(?:\.(?:debug|info|warn|error)|\[\w+\])\(|#(?:refused|write|tell)\(|\bendAtOnce\(/g;
 
 /** Types whose members are handed on to a line as they are. */
 const HANDED_ON: Readonly<Record<string, readonly string[]>> = {

@@ -143,4 +143,21 @@ describe('a sidecar in trouble', () => {
     expect(spans.map(({ traceId, spanId }) => `${traceId} ${spanId}`))
       .toContain(`${repaired['trace_id']} ${repaired['span_id']}`);
   }, HANG_MS);
+
+  test('that ends by an error nobody caught says what it was, and not what it had in hand', async () => {
+    // In two pieces: frames name the module, which is its own text.
+    const broken = `process.on('SIGUSR2', () => {
+      throw Object.assign(new Error('unforeseen'), { command: { args: ['hidden' + '-value'] } });
+    });`;
+    const sidecar = await start({
+      dataDirectory: scratchDirectory(),
+      environment: { NODE_OPTIONS: `--import data:text/javascript,${encodeURIComponent(broken)}` },
+    });
+    sidecar.child.kill('SIGUSR2');
+    expect(await sidecar.ended).toEqual({ code: 70, signal: null });
+    expect(linesOf(sidecar).at(-1)).toMatchObject({
+      level: 'error', message: 'stopping: nobody expected this error', 'exception.message': 'unforeseen',
+    });
+    expect(sidecar.err()).not.toMatch(HIDDEN);
+  });
 });
