@@ -2,34 +2,18 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { type Citation, citationsOf, testNames } from './citations.ts';
 import { quoted, read, ROOT, section, tableRows } from './repository.ts';
-import { codeOnly } from './source-text.ts';
 
 const PAGE = read('SPEC.md');
 const PROMISES = section(PAGE, '## Promises');
 const INVARIANTS = section(PAGE, '## Invariants');
 const LIMITS = section(PAGE, '## Limits and loops');
 
-interface Citation {
-  readonly file: string;
-  readonly name: string;
-}
-
 interface Row {
   readonly number: string;
   readonly enforcing: readonly string[];
   readonly citations: readonly Citation[];
-}
-
-/** `file` "name", "name"; `file` "name" */
-function citationsOf(cell: string): Citation[] {
-  const citations: Citation[] = [];
-  let file = '';
-  for (const match of cell.matchAll(/`([^`]+)`|"([^"]+)"/g)) {
-    if (match[1] !== undefined) file = match[1];
-    else citations.push({ file, name: match[2]! });
-  }
-  return citations;
 }
 
 function rowOf(cells: readonly string[]): Row {
@@ -45,25 +29,6 @@ const rows: readonly Row[] = [
   ...tableRows(INVARIANTS),
   ...tableRows(LIMITS),
 ].map(rowOf);
-
-/** Names of the tests in a file, as they are written: placeholders of `each` stay. */
-function testNames(file: string): Set<string> {
-  const source = read(file);
-  const { code } = codeOnly(source);
-  const names = new Set<string>();
-  for (const call of code.matchAll(/(?:(?<![.\w])(?:test|it|testIf)(?:\.\w+)*|\)(?=\(\s*['"`]))\(/g)) {
-    // The name is the first argument, or follows a condition that may quote something itself.
-    const begin = call.index + call[0].length - 1;
-    const body = code.indexOf('=>', begin);
-    const head = code.slice(begin, body < 0 ? undefined : body);
-    for (const match of head.matchAll(/[(,]\s*(['"`])(.*?)\1/gs)) {
-      const from = begin + match.index + match[0].length - match[2]!.length - 1;
-      const text = source.slice(from, from + match[2]!.length);
-      names.add(text.replaceAll(/\\(['"`\\])/g, '$1'));
-    }
-  }
-  return names;
-}
 
 describe('SPEC.md', () => {
   test('lists the promises P1 to P10, once each', () => {
