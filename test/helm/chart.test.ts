@@ -2,11 +2,11 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
-import { beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { chartCosts, chartReadme, chartSchema, valueRows } from '../../scripts/chart-files.ts';
 import { read } from '../house/repository.ts';
-import { CHART, manifests, run, template, withDependencies } from './charts.ts';
+import { CHART, manifests, run, template, tidyUp, withDependencies } from './charts.ts';
 import { renderings, WORKER } from './renderings.ts';
 import { type Helm, requireHelm } from './require-helm.ts';
 import { complaintsAbout } from './strict.ts';
@@ -17,6 +17,7 @@ let helms: readonly [Helm, Helm];
 beforeAll(async () => {
   helms = await requireHelm();
 }, INSTALL_MAX_MS);
+afterAll(tidyUp);
 
 /** Sets of values for the corners; the examples are rendered and judged below. */
 const CORNERS = ['values.yaml', ...readdirSync(join(CHART, 'ci')).map((file) => `ci/${file}`)];

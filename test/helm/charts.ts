@@ -23,20 +23,25 @@ export interface Run {
 
 const OUTPUT_BYTES_MAX = 16 * 1024 ** 2;
 
+let written = 0;
+const folder = await mkdtemp(join(tmpdir(), 'leasehold-helm-'));
+process.once('exit', tidyUp);
+
+/** Removes every file written for helm: for `afterAll`, as the processes of tests are killed. */
+export function tidyUp(): void {
+  rmSync(folder, { recursive: true, force: true });
+}
+
 export function run({ path }: Helm, args: readonly string[], cwd = ROOT): Promise<Run> {
   return new Promise((resolve) => {
-    // A home of its own: no repositories, plugins and defaults of whoever runs the tests.
-    const env = { PATH: process.env['PATH'], HOME: join(tmpdir(), 'leasehold-helm-home') };
+    // A home of its own: no repositories, plugins and defaults of whoever runs this.
+    const env = { PATH: process.env['PATH'], HOME: join(folder, 'home') };
     execFile(path, args, { cwd, env, maxBuffer: OUTPUT_BYTES_MAX }, (error, stdout, stderr) => {
       const code = error === null ? 0 : typeof error.code === 'number' ? error.code : 1;
       resolve({ code, stdout, stderr });
     });
   });
 }
-
-let written = 0;
-const folder = await mkdtemp(join(tmpdir(), 'leasehold-helm-'));
-process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
 
 /** Values in a file of their own: JSON is YAML. */
 export async function valuesFile(values: Values): Promise<string> {

@@ -11,7 +11,7 @@ import { stringify } from 'yaml';
 import { worstCase } from '../../src/config/derive.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import { SLOT_COSTS } from '../../src/core/costs.ts';
-import { CHART, including, rendered, template, type Values, valuesFile } from './charts.ts';
+import { CHART, including, rendered, template, tidyUp, type Values, valuesFile } from './charts.ts';
 import { type Helm, requireHelm } from './require-helm.ts';
 
 const MEBIBYTE = 1024 ** 2;
@@ -33,6 +33,7 @@ beforeAll(async () => {
   );
 }, INSTALL_MAX_MS);
 afterAll(() => rm(folder, { recursive: true, force: true }));
+afterAll(tidyUp);
 
 interface Case {
   readonly config: { readonly limits?: Values };

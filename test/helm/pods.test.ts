@@ -1,9 +1,9 @@
 /** The pods that the chart makes, and those that include its sidecar. */
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { read } from '../house/repository.ts';
-import { CHART, including, type Manifest, manifests, ofKind, rendered, template, type Values, valuesFile } from './charts.ts';
+import { CHART, including, type Manifest, manifests, ofKind, rendered, template, tidyUp, type Values, valuesFile } from './charts.ts';
 import { WORKER } from './renderings.ts';
 import { type Helm, requireHelm } from './require-helm.ts';
 import { complaintsAbout } from './strict.ts';
@@ -14,6 +14,7 @@ let helms: readonly [Helm, Helm];
 beforeAll(async () => {
   helms = await requireHelm();
 }, INSTALL_MAX_MS);
+afterAll(tidyUp);
 
 /** What is kept rendered; that it is what the helms make is another test's. */
 const kept = [

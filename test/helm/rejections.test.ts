@@ -1,6 +1,6 @@
 /** What the chart refuses, in both helms, and how it says so: the value by its path. */
-import { beforeAll, describe, expect, test } from 'vitest';
-import { CHART, template, type Values, valuesFile } from './charts.ts';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { CHART, template, tidyUp, type Values, valuesFile } from './charts.ts';
 import { type Helm, requireHelm } from './require-helm.ts';
 
 const INSTALL_MAX_MS = 240_000;
@@ -9,6 +9,7 @@ let helms: readonly Helm[];
 beforeAll(async () => {
   helms = await requireHelm();
 }, INSTALL_MAX_MS);
+afterAll(tidyUp);
 
 /** `a.b` of 1 → `{a: {b: 1}}` */
 function at(path: string, value: unknown): Values {

@@ -11,7 +11,7 @@ import { cleanUp, type Ended, type Program, readyUrls, run, scratchDirectory, un
 import { freePort, stopServers } from '../servers/child.ts';
 import { startNats } from '../servers/nats.ts';
 import { startRedis } from '../servers/redis.ts';
-import { type Manifest, manifests, ofKind, rendered, template, type Values, valuesFile, withDependencies } from './charts.ts';
+import { type Manifest, manifests, ofKind, rendered, template, tidyUp, type Values, valuesFile, withDependencies } from './charts.ts';
 import { provide, type Secrets } from './pod.ts';
 import { WORKER } from './renderings.ts';
 import { type Helm, requireHelm } from './require-helm.ts';
@@ -25,6 +25,7 @@ beforeAll(async () => {
 }, INSTALL_MAX_MS);
 afterEach(cleanUp);
 afterAll(stopServers);
+afterAll(tidyUp);
 
 interface Running {
   readonly sidecar: Program;
