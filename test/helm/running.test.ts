@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { cleanUp, type Ended, type Program, readyUrls, run, scratchDirectory, until } from '../process/support.ts';
 import { freePort, stopServers } from '../servers/child.ts';
+import { otlpReceiver } from '../servers/otlp-receiver.ts';
 import { startNats } from '../servers/nats.ts';
 import { startRedis } from '../servers/redis.ts';
 import { type Manifest, manifests, ofKind, rendered, template, tidyUp, type Values, valuesFile, withDependencies } from './charts.ts';
@@ -131,6 +132,59 @@ describe('a sidecar beside a service', () => {
     expect(body.replica).toBe('demo-pod');
     // Neither is away: password, authority and certificate were found and taken.
     await until('ledger and bus are there', async () => (await asked('/readyz')).body.state === 'ready');
+  });
+});
+
+describe('a sidecar that is watched', () => {
+  test('shows metrics to the monitor, and tells the collector which pod it is', async () => {
+    const collector = await otlpReceiver();
+    try {
+      const token = 'a-token-for-prometheus-and-no-more-0001';
+      const secrets: Secrets = {
+        'leasehold-tokens': {
+          'tokens.yaml': JSON.stringify({
+            tokens: [{ subject: 'prometheus', token, namespaces: ['*'], verbs: ['metrics'] }],
+          }),
+        },
+        metrics: { token },
+      };
+      const { objects, pod, container } = await sidecarOf({
+        listen: { address: '0.0.0.0', port: await freePort() },
+        tokens: { existingSecret: { name: 'leasehold-tokens' } },
+        podMonitor: { enabled: true, tokenSecret: { name: 'metrics' } },
+        telemetry: {
+          otlp: { endpoint: collector.url, protocol: 'http/json' },
+          traces: { sampler: 'always_on', samplerArg: '' },
+          resourceAttributes: { 'deployment.environment.name': 'tests' },
+        },
+        extraEnv: [{ name: 'OTEL_BSP_SCHEDULE_DELAY', value: '50' }],
+      });
+      const { sidecar } = startIn(scratchDirectory(), container, pod, objects, secrets);
+      expect(await readyUrls(sidecar)).toBeDefined();
+
+      const [{ port, path, authorization }] = ofKind(objects, 'PodMonitor').spec.podMetricsEndpoints;
+      const { containerPort } = container.ports.find((one: Manifest) => one.name === port);
+      const { name, key } = authorization.credentials;
+      const scraped = await fetch(`http://127.0.0.1:${containerPort}${path}`, {
+        headers: { Authorization: `${authorization.type} ${secrets[name]![key]}` },
+      });
+      expect(scraped.status).toBe(200);
+      expect(await scraped.text()).toContain('leasehold_leases_live');
+
+      const [first] = await until('spans are told', () => {
+        const told = collector.exports('traces');
+        return told.length > 0 && told;
+      });
+      const attributes = first.resourceSpans[0].resource.attributes.map(({ key, value }: Manifest) => [key, value.stringValue]);
+      expect(Object.fromEntries(attributes)).toMatchObject({
+        'k8s.pod.name': 'demo-pod',
+        'k8s.namespace.name': 'apps',
+        'k8s.node.name': 'node-1',
+        'deployment.environment.name': 'tests',
+      });
+    } finally {
+      await collector.close();
+    }
   });
 });
 
