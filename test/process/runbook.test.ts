@@ -4,10 +4,11 @@
  * pages; whoever changes a page may find its scenario by its name.
  */
 import { execFileSync } from 'node:child_process';
-import { readdirSync, rmSync, statSync } from 'node:fs';
+import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { JetStreamManager, StreamConfig } from 'nats';
 import { afterAll, describe, expect, test } from 'vitest';
+import { segmentName } from '../../src/journal/directory.ts';
 import { freePort, stopServers } from '../servers/child.ts';
 import { type NatsServer, type NatsUser, startNats } from '../servers/nats.ts';
 import { startRedis } from '../servers/redis.ts';
@@ -174,14 +175,8 @@ ledger: { beatMs: 200, timeoutMs: 10000, ackMs: 10000 }
 describe.concurrent('the process', () => {
   test('that recovers: its disk does not answer', async () => {
     const dataDirectory = scratchDirectory();
-    const first = await start({ dataDirectory });
-    await put(first.url, 'kept');
-    await first.stop();
-    const [segment] = readdirSync(dataDirectory).filter((name) => statSync(join(dataDirectory, name)).size > 0);
-    const path = join(dataDirectory, segment!);
-    rmSync(path);
-    // Opening a pipe waits for whoever writes into it: nobody.
-    execFileSync('mkfifo', [path]);
+    // In place of a segment: opening a pipe waits for whoever writes into it, and nobody does.
+    execFileSync('mkfifo', [join(dataDirectory, segmentName(1))]);
     const port = await freePort();
     launch({ dataDirectory, environment: { LEASEHOLD_LISTEN: `127.0.0.1:${port}` } });
     await tryPage('recovering', { url: `http://127.0.0.1:${port}`, directory: dataDirectory });
