@@ -4,6 +4,8 @@
  * the ledger holds exactly what we own; that is a truth check.
  */
 import type { BeatReply, Digest } from '../ledger/ledger.ts';
+import { ATTRIBUTES } from '../tracing/names.ts';
+import { found } from './duty.ts';
 import type { Partition } from './partition.ts';
 import { hearOwners, pullToTail } from './pull.ts';
 import type { PartitionDigests } from './replica.ts';
@@ -54,6 +56,7 @@ export async function beat(
   for (let beats = 1; ; beats++) {
     const outcome = await beatOnce(room, partition, compare);
     const { history } = outcome.reply;
+    found(room, { [ATTRIBUTES.outcome]: history });
     if (history === 'lost' || outcome.reply.corrupt || outcome.reply.forgotBatch) {
       distrust(room, partition, outcome.reply);
       return outcome;

@@ -5,10 +5,10 @@
 import { LedgerError } from '../ledger/ledger.ts';
 import { faultFields } from '../log/exception-fields.ts';
 import { fullJitter } from '../resilience/backoff.ts';
-import { SPANS } from '../tracing/names.ts';
+import { ATTRIBUTES, SPANS } from '../tracing/names.ts';
 import { beat, isIdle } from './beat.ts';
 import { DueQueue } from './due-queue.ts';
-import { asDuty } from './duty.ts';
+import { asDuty, found } from './duty.ts';
 import { GateClosedError } from './ledger-gate.ts';
 import type { Partition } from './partition.ts';
 import { pullToTail } from './pull.ts';
@@ -232,6 +232,7 @@ export class Rounds {
     const now = room.scheduler.now();
     partition.pullAt = now + room.settings.pullMs * (0.8 + 0.4 * room.scheduler.random());
     const outcome = await pullToTail(room, partition);
+    found(room, { [ATTRIBUTES.outcome]: outcome });
     if (outcome === 'more') partition.pullAt = now;
     // Why it is lost, the heartbeat of a truth check tells.
     if (outcome === 'lost') partition.checkAt = Math.min(partition.checkAt, now);

@@ -61,7 +61,6 @@ export const ATTRIBUTES = {
   pushed: 'leasehold.repairs.pushed',
   pulled: 'leasehold.repairs.pulled',
   ended: 'leasehold.repairs.ended',
-  copied: 'leasehold.copied',
   stream: 'leasehold.stream',
   duplicate: 'leasehold.publish.duplicate',
   republished: 'leasehold.publish.again',

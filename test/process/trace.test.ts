@@ -5,6 +5,7 @@
  */
 import type { NatsConnection } from 'nats';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { quoted, read, section, tableRows } from '../house/repository.ts';
 import { stopServers } from '../servers/child.ts';
 import { type NatsServer, startNats } from '../servers/nats.ts';
 import { type OtlpReceiver, otlpReceiver } from '../servers/otlp-receiver.ts';
@@ -105,6 +106,13 @@ function story(): Story {
   return new Story([...spansOf(collector), ...own]);
 }
 
+/** In the words of the page: whose part a span is. */
+function partOf(all: Story, span: RecordedSpan): string {
+  const parent = all.parent(span);
+  if (parent === undefined) return 'nothing';
+  return parent.kind === 'client' && parent.instance === '' ? "the client's" : parent.name;
+}
+
 function only<T>(items: readonly T[]): T {
   expect(items).toHaveLength(1);
   return items[0]!;
@@ -193,6 +201,19 @@ describe('the life of one lease', () => {
     const pull = only(all.children(reader).filter(({ name }) => name === 'EVALSHA leasehold_pull'));
     expect(all.linked(pull, 'granted')).toEqual([granted]);
 
+    // The page that explains it tells of nothing that is not so.
+    const rows = tableRows(section(read('docs/tracing.md'), '## Reading the life of one lease'));
+    expect(rows.length).toBeGreaterThan(8);
+    const instances: Record<string, string> = { one: granted.instance, two: reader.instance };
+    const missing = rows.filter(([name, of, part, linked]) => {
+      const kinds = linked === '–' ? [] : linked!.split(', ');
+      return !all.named(quoted(name!)[0]!).some((span) =>
+        span.instance === instances[of!] && partOf(all, span) === part!.replaceAll('`', '') &&
+        kinds.every((kind) => all.linked(span, kind as 'granted').length === 1) &&
+        span.links.length === kinds.length);
+    });
+    expect(missing).toEqual([]);
+
     // Neither keys nor values.
     const exported = JSON.stringify(collector.exports('traces'));
     expect(exported).not.toContain('room/ann');
@@ -270,20 +291,24 @@ describe('the SDK', () => {
     } });
   `)}`;
 
-  test.each([
-    ['is not loaded without an endpoint', {}, false],
-    ['is loaded with one', { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:9' }, true],
-    ['is not loaded where it is disabled', {
-      OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:9', OTEL_SDK_DISABLED: 'true',
-    }, false],
-  ])('%s', async (_what, variables, loaded) => {
+  async function watched(variables: Record<string, string>): Promise<Sidecar> {
     const one = await start({
       dataDirectory: scratchDirectory(),
       environment: { NODE_OPTIONS: `--import=${WATCH}`, ...variables },
     });
     expect((await ask(one.url, 'PUT', '/v1/entries/default/k', { body: 'v' })).status).toBe(201);
-    expect(one.err().includes('LOADED')).toBe(loaded);
-    // Whether a collector is there or not.
+    return one;
+  }
+  const NOBODY = { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:9' };
+
+  test('is not loaded unless there is somewhere to send to', async () => {
+    const off = await Promise.all([watched({}), watched({ ...NOBODY, OTEL_SDK_DISABLED: 'true' })]);
+    for (const one of off) expect(one.err()).not.toContain('LOADED');
+  });
+
+  test('holds up nobody who stops, though nobody answers where it sends to', async () => {
+    const one = await watched(NOBODY);
+    expect(one.err()).toContain('LOADED');
     expect(await one.stop()).toEqual({ code: 0, signal: null });
   });
 });
