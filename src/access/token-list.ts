@@ -9,7 +9,7 @@
  *         verbs: [read, write, watch]     # or ["*"]
  *         expiresAt: 2027-01-01T00:00:00Z # optional
  */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { parseDocument } from 'yaml';
 import * as z from 'zod';
 import { NAMESPACE_NAME } from '../core/namespaces.ts';
@@ -131,7 +131,7 @@ function digestOf({ sha256, token }: Written): Buffer {
 }
 
 export function sha256Of(text: string): Buffer {
-  return createHash('sha256').update(text).digest();
+  return hash('sha256', text, 'buffer');
 }
 
 function tokenOf(written: Written): Token {

@@ -182,6 +182,16 @@ describe('a refusal tells nothing', () => {
   });
 });
 
+test('nobody can say whose a lease is but its token', async () => {
+  const labels = { '@subject': 'other' };
+  const { status, json } = await where.ask('POST', '/v1/leases', {
+    document: { holder: 'h', labels }, headers: as('owner'),
+  });
+  expect([status, json.code]).toEqual([400, 'invalid-request']);
+  const granted = await where.ask('POST', '/v1/leases', { document: { holder: 'h' }, headers: as('owner') });
+  expect(granted.json.labels).toEqual({});
+});
+
 test('the same Idempotency-Key of another subject is another key', async () => {
   const request = (name: string) =>
     where.ask('POST', '/v1/leases', {
