@@ -32,8 +32,8 @@ export async function startCollector(processor: number | undefined): Promise<Col
   };
 }
 
-/** Twelve times as often as by default, so that what exporting costs is not between two rounds. */
-const EXPORT_MS = 5_000;
+/** Sixty times as often as by default, so that what exporting costs is in every round. */
+const EXPORT_MS = 1_000;
 
 type Environment = Readonly<Record<string, string>>;
 

@@ -1,7 +1,7 @@
 /** The alerts that come with Leasehold: Prometheus's own tool plays what makes each speak, and what not. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -17,6 +17,7 @@ const FILE = 'config/prometheus/alerts.yaml';
 interface Rule {
   readonly alert: string;
   readonly expr: string;
+  readonly annotations: Readonly<Record<string, string>>;
 }
 const rules: readonly Rule[] = parse(read(FILE)).groups[0].rules;
 
@@ -151,6 +152,12 @@ async function said(...args: readonly string[]): Promise<string> {
 describe('the alerts', () => {
   test('are rules that Prometheus takes', async () => {
     expect(await said('check', 'rules', join(ROOT, FILE))).toMatch(/^0: /);
+  });
+
+  test('lead to pages that there are', () => {
+    const pages = rules.flatMap(({ annotations: { runbook } }) => runbook ?? []);
+    expect(pages.length).toBeGreaterThan(5);
+    expect(pages.filter((page) => !existsSync(join(ROOT, page)))).toEqual([]);
   });
 
   test('ask for metrics that there are', () => {
