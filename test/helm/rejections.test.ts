@@ -65,6 +65,8 @@ const WRONG: readonly (readonly [path: string, value: unknown])[] = [
   ['networkPolicy.dns.to', [{}]],
   ['networkPolicy.metrics.from', [{ ipBlock: { cidr: 'everywhere' } }]],
   ['agent.socketDir', 'run/leasehold'],
+  ['agent.socketDir', '/run, type: File'],
+  ['agent.dataDir', '/var/lib/{{ .Values.mode }}'],
   ['agent.maxUnavailable', 0],
   ['agent.tolerations', [{ effect: 'Never' }]],
   ['agent.nodeSelector', { disk: true }],
