@@ -155,4 +155,18 @@ export const LEASE_FAULTS: readonly PlantedFault[] = [
     ],
     invariants: ['capacity', 'bounded-outbox'],
   }),
+  // Any lease longer than the autonomy bound, and no restart: only who compares memory with the journal
+  // sees it before one.
+  fault({
+    name: 'confirmed-deadline-unrecorded',
+    what: 'A deadline that waited for the ledger is moved in memory, and the journal is not told.',
+    edits: [
+      {
+        file: 'src/core/ledger-view.ts',
+        find: '  state.noteRenewal(lease);',
+        replace: '',
+      },
+    ],
+    invariants: ['self-agreement', 'acknowledged-is-kept', 'no-early-expiry'],
+  }),
 ];
