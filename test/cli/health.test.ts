@@ -2,7 +2,7 @@ import { createServer } from 'node:net';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { type FakeSidecar, fakeSidecar, json, leasehold, problem } from './support.ts';
 
 let directory: string;
@@ -67,6 +67,18 @@ describe('leasehold health', () => {
     sidecar = await fakeSidecar((_, response) => response.end('x'.repeat(70_000)));
     const { code, err } = await leasehold(['health', '--url', sidecar.url]);
     expect({ code, err }).toMatchObject({ code: 1, err: expect.stringContaining('has no end') });
+  });
+
+  test('exits with 1 when the sidecar is silent', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    const asked = Promise.withResolvers<void>();
+    sidecar = await fakeSidecar(() => asked.resolve());
+    const answer = leasehold(['health', '--url', sidecar.url]);
+    await asked.promise;
+    vi.advanceTimersByTime(4_000);
+    vi.useRealTimers();
+    const { code, err } = await answer;
+    expect({ code, err }).toMatchObject({ code: 1, err: expect.stringContaining('no answer within 4 s') });
   });
 });
 

@@ -1,13 +1,14 @@
 /**
  * `sbom.ts FOLDER LIBRARIES RUNTIME`: the bill of materials of the image, CycloneDX, on stdout. It is
- * npm's own, of the lock file in FOLDER, without what is not installed there, and with what npm
- * does not know: the runtime, and the Debian packages listed in LIBRARIES, one
+ * npm's own, of what is installed in FOLDER, with the integrity that the lock file there vouches for,
+ * and with what npm does not know: the runtime, and the Debian packages listed in LIBRARIES, one
  * `name version architecture` a line. The same input gives the same bytes: SOURCE_DATE_EPOCH is its
  * time, and its serial number is made from its content.
  */
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { globSync, readFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 interface Component {
@@ -17,6 +18,7 @@ interface Component {
   readonly version: string;
   readonly purl: string;
   readonly cpe?: string;
+  readonly hashes?: readonly { readonly alg: string; readonly content: string }[];
 }
 
 interface Bill {
@@ -25,13 +27,12 @@ interface Bill {
   readonly dependencies: readonly { readonly ref: string; readonly dependsOn: readonly string[] }[];
 }
 
+const OUTPUT_BYTES_MAX = 64 * 1024 ** 2;
 const [folder = '.', librariesFile = '', runtimeVersion = ''] = process.argv.slice(2);
 
 const bill = npmBill();
-const installed = installedIn(join(folder, 'node_modules'));
-const isInstalled = ({ name, version }: Component) => installed.has(`${name}@${version}`);
 const added = [runtime(runtimeVersion), ...debianPackages(librariesFile)];
-const components = [...bill.components.filter(isInstalled), ...added];
+const components = [...bill.components.map(withIntegrity(integrities(join(folder, 'package-lock.json')))), ...added];
 const root = bill.metadata.component['bom-ref'];
 const refs = new Set([root, ...components.map((each) => each['bom-ref'])]);
 const dependencies = bill.dependencies
@@ -54,21 +55,45 @@ const document = {
 const serialNumber = `urn:uuid:${uuidOf(JSON.stringify({ ...document, serialNumber: undefined }))}`;
 process.stdout.write(`${JSON.stringify({ ...document, serialNumber }, null, 2)}\n`);
 
-/** `name@version` of every package that is really there: the lock file names other platforms' too. */
-function installedIn(modules: string): ReadonlySet<string> {
-  const found = new Set<string>();
-  for (const path of globSync('**/package.json', { cwd: modules })) {
-    const { name, version } = JSON.parse(readFileSync(join(modules, path), 'utf8'));
-    if (name !== undefined && version !== undefined) found.add(`${name}@${version}`);
+/**
+ * npm's own bill of what is installed. It is asked where no development is meant: of a project that
+ * has packages for that, it leaves out those that both need.
+ */
+function npmBill(): Bill {
+  const scratch = mkdtempSync(join(tmpdir(), 'leasehold-bill-'));
+  try {
+    const { devDependencies: _dev, optionalDependencies: _runtime, ...manifest } = readJson(join(folder, 'package.json'));
+    writeFileSync(join(scratch, 'package.json'), JSON.stringify(manifest));
+    cpSync(join(folder, 'node_modules'), join(scratch, 'node_modules'), { recursive: true });
+    const words = ['sbom', '--sbom-format=cyclonedx'];
+    return JSON.parse(execFileSync('npm', words, { cwd: scratch, encoding: 'utf8', maxBuffer: OUTPUT_BYTES_MAX }));
+  } finally {
+    rmSync(scratch, { recursive: true });
+  }
+}
+
+/** By `name@version`: the digest of the archive a package came in, in hexadecimal. */
+function integrities(lockFile: string): ReadonlyMap<string, string> {
+  const found = new Map<string, string>();
+  const packages: Readonly<Record<string, { version?: string; integrity?: string }>> = readJson(lockFile).packages;
+  for (const [path, { version, integrity }] of Object.entries(packages)) {
+    const digest = /^sha512-(.+)$/.exec(integrity ?? '')?.[1];
+    const name = path.slice(path.lastIndexOf('node_modules/') + 'node_modules/'.length);
+    if (digest !== undefined) found.set(`${name}@${version}`, Buffer.from(digest, 'base64').toString('hex'));
   }
   return found;
 }
 
-/** npm's own bill of what the lock file says is needed to run. */
-function npmBill(): Bill {
-  const words = ['sbom', '--package-lock-only', '--omit=dev', '--sbom-format=cyclonedx'];
-  const text = execFileSync('npm', words, { cwd: folder, encoding: 'utf8', maxBuffer: 64 * 1024 ** 2 });
-  return JSON.parse(text) as Bill;
+function withIntegrity(known: ReadonlyMap<string, string>): (component: Component) => Component {
+  return (component) => {
+    const content = known.get(`${component.name}@${component.version}`);
+    return content === undefined ? component : { ...component, hashes: [{ alg: 'SHA-512', content }] };
+  };
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: npm's files, of a shape that is npm's to say.
+function readJson(file: string): any {
+  return JSON.parse(readFileSync(file, 'utf8'));
 }
 
 function runtime(version: string): Component {
