@@ -167,6 +167,7 @@ describe('a pod that includes the sidecar', () => {
 
   test.each([
     ['.', 'leasehold: give the templates this chart, .Subcharts.leasehold'],
+    ['.Subcharts.switchedOff', 'where a condition has switched it off, include nothing'],
     ['(dict "chart" .Values)', 'leasehold: give the templates this chart'],
     ['(dict "chart" .Subcharts.leasehold "listen" (dict "port" 1))', 'leasehold: listen is not for one workload to say'],
     ['(dict "chart" .Subcharts.leasehold "resources" (dict "limits" (dict "memory" "64Mi")))', 'resources.limits.memory: 64Mi is too little'],

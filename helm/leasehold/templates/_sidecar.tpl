@@ -87,13 +87,13 @@ http://{{ include "leasehold.hostAndPort" (dict "host" $host "port" .Values.list
 {{- define "leasehold.scope" -}}
 {{- $chart := . -}}
 {{- $otherwise := dict -}}
-{{- if hasKey . "chart" -}}
+{{- if and (kindIs "map" .) (hasKey . "chart") -}}
   {{- $chart = .chart -}}
   {{- $otherwise = omit . "chart" -}}
 {{- end -}}
 {{- /* The including chart has values too; a mode is what this one's have. */ -}}
 {{- if not (and (kindIs "map" $chart) (hasKey $chart "Release") (hasKey (get $chart "Values" | default dict) "mode")) -}}
-  {{- fail "leasehold: give the templates this chart, .Subcharts.leasehold, or a dict with it as chart" -}}
+  {{- fail "leasehold: give the templates this chart, .Subcharts.leasehold, or a dict with it as chart; where a condition has switched it off, include nothing" -}}
 {{- end -}}
 {{- range $key := keys $otherwise | sortAlpha -}}
   {{- if not (has $key (list "data" "resources" "extraEnv" "serviceStopSeconds")) -}}
