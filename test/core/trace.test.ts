@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parseTraceparent, traceparentText } from '../../src/core/trace.ts';
 
@@ -9,6 +10,14 @@ describe('a traceparent', () => {
     const bytes = parseTraceparent(`00-${TRACE}-${SPAN}-01`)!;
     expect(bytes).toHaveLength(25);
     expect(traceparentText(bytes)).toBe(`00-${TRACE}-${SPAN}-01`);
+  });
+
+  it('is the same again whatever its ids and flags, unless an id is all zeros', () => {
+    const bytes = fc.uint8Array({ minLength: 25, maxLength: 25 });
+    fc.assert(fc.property(bytes, (trace) => {
+      const isNone = trace.subarray(0, 16).every((byte) => byte === 0) || trace.subarray(16, 24).every((byte) => byte === 0);
+      expect(parseTraceparent(traceparentText(trace))).toEqual(isNone ? undefined : trace);
+    }));
   });
 
   it('of a later version counts as far as this one goes', () => {
