@@ -5,11 +5,12 @@ import { read } from '../house/repository.ts';
 import { cleanUp, scratchDirectory, start, until } from '../process/support.ts';
 import { stopServers } from '../servers/child.ts';
 import { startCluster } from '../servers/redis-cluster.ts';
+import { startSentinel } from '../servers/redis-sentinel.ts';
 import { type RedisServer, startRedis } from '../servers/redis.ts';
 import { describeLedger, type LedgerWorld } from './conformance.ts';
 import { A, pushed, START } from './fixtures.ts';
 import { clusterAddress, singleAddress } from './redis-addresses.ts';
-import { closeLedgers, lasting, worldOn } from './redis-world.ts';
+import { answered, closeLedgers, faultOf, lasting, worldOn } from './redis-world.ts';
 
 const PAGE = read('docs/permissions.md');
 const [, USER, RULES] = /```acl\nuser (\S+) (.*)\n```/.exec(PAGE) as unknown as [string, string, string];
@@ -100,5 +101,23 @@ describe('the user of the manual', () => {
     const { ask } = worldOn({ ...clusterAddress(cluster), ...AS_USER });
     expect(await ask().push([lasting(A, 1)])).toEqual({ code: 'applied' });
     for (const node of cluster.nodes) expect(await refusals(node)).toBe('');
+    for (const permission of added('Redis Cluster').split(' ')) {
+      for (const node of cluster.nodes) await node.command('ACL', 'SETUSER', USER, permission.replace('+', '-'));
+      const less = worldOn({ ...clusterAddress(cluster), ...AS_USER }, { timeoutMs: 500 });
+      expect(await faultOf(less.ask().pull())).toBeDefined();
+      for (const node of cluster.nodes) await node.command('ACL', 'SETUSER', USER, permission);
+    }
+  });
+
+  test('is all that is needed behind Sentinel', async () => {
+    // Sentinels and replicas sign in as the default user.
+    const sentinel = await startSentinel({ users: { [USER]: RULES }, sentinels: 1 });
+    const { ask } = worldOn({
+      kind: 'sentinel', tls: false, name: sentinel.name, ...AS_USER,
+      sentinels: sentinel.sentinelPorts.map((port) => ({ host: '127.0.0.1', port })),
+    });
+    expect(await answered(() => ask().push([lasting(A, 1)]))).toEqual({ code: 'applied' });
+    for (const server of sentinel.servers) expect(await refusals(server)).toBe('');
+    await sentinel.close();
   });
 });
