@@ -135,7 +135,7 @@ export async function startSidecar(parts: SidecarParts): Promise<Sidecar> {
       metrics: metering,
     });
     boot.undo('telemetry', () => telemetry?.close(TELEMETRY_CLOSE_MS));
-    boot.mark('telemetry');
+    if (telemetry !== undefined) boot.mark('telemetry');
     const tracing = telemetry?.tracing;
     const story = tracing && leaseStory(tracing, (namespace) => contract(namespace).sensitive);
     const timers = tracing === undefined ? machine : outsideSpans(machine, tracing);

@@ -3,6 +3,9 @@
  * sidecar, to its end and over NATS to a consumer. Everything is real: processes, Redis, NATS, and
  * what the exporter sends.
  */
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import type { NatsConnection } from 'nats';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { quoted, read, section, tableRows } from '../house/repository.ts';
@@ -304,6 +307,31 @@ describe('the SDK', () => {
   test('is not loaded unless there is somewhere to send to', async () => {
     const off = await Promise.all([watched({}), watched({ ...NOBODY, OTEL_SDK_DISABLED: 'true' })]);
     for (const one of off) expect(one.err()).not.toContain('LOADED');
+  });
+
+  test('complains in the log of the sidecar, which goes on', async () => {
+    const refusing = createServer((_request, response) => response.writeHead(400).end());
+    refusing.listen(0, '127.0.0.1');
+    await once(refusing, 'listening');
+    try {
+      const { port } = refusing.address() as AddressInfo;
+      const one = await start({
+        dataDirectory: scratchDirectory(),
+        environment: {
+          OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: `http://127.0.0.1:${port}/v1/traces`,
+          OTEL_BSP_SCHEDULE_DELAY: '50',
+          OTEL_TRACES_SAMPLER: 'often',
+        },
+      });
+      const lines = () => one.err().split('\n').filter((line) => line.startsWith('{'));
+      await ask(one.url, 'PUT', '/v1/entries/default/k', { body: 'v' });
+      await until('it has complained', () => lines().some((line) => JSON.parse(line).message === 'telemetry'));
+      expect(lines().join('\n')).toContain('OTEL_TRACES_SAMPLER \\"often\\" is not known');
+      expect((await ask(one.url, 'GET', '/v1/entries/default/k')).status).toBe(200);
+    } finally {
+      refusing.closeAllConnections();
+      refusing.close();
+    }
   });
 
   test('holds up nobody who stops, though nobody answers where it sends to', async () => {
