@@ -3,6 +3,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { importsOf } from '../house/import-graph.ts';
+import { read } from '../house/repository.ts';
 import { type FakeSidecar, fakeSidecar, json, leasehold, problem } from './support.ts';
 
 let directory: string;
@@ -80,6 +82,18 @@ describe('leasehold health', () => {
     const { code, err } = await answer;
     expect({ code, err }).toMatchObject({ code: 1, err: expect.stringContaining('no answer within 4 s') });
   });
+});
+
+test('leasehold health loads no package to ask with', () => {
+  const files = new Set(['src/cli/health-command.ts', 'src/cli/command-io.ts']);
+  for (const file of files) {
+    for (const { to, value } of importsOf(file, read(file))) if (value) files.add(to);
+  }
+  const packages = [...files].flatMap((file) =>
+    [...read(file).matchAll(/^import (?!type\b).* from '(?!node:|\.)(.+)';$/gm)].map((match) => match[1]),
+  );
+  expect(files.size).toBeGreaterThan(4);
+  expect(packages).toEqual([]);
 });
 
 describe('where leasehold health asks', () => {

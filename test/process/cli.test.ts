@@ -42,6 +42,16 @@ describe('leasehold', () => {
     }
   });
 
+  test('health tells by its exit code whether it can serve, over TCP and over its socket', async () => {
+    const [alive, ready, bySocket] = await Promise.all([
+      leasehold('health'),
+      leasehold('health', '--ready'),
+      leasehold('health', '--ready', '--url', `unix:${socket}`),
+    ]);
+    expect([alive.code, alive.out]).toEqual([0, 'alive\n']);
+    for (const { code, out } of [ready, bySocket]) expect([code, out]).toEqual([0, 'ready\n']);
+  });
+
   test('lease grants, renews, lists and releases', async () => {
     const granted = await document(
       'lease', 'grant', '--holder', 'ann', '--id', 'cli-1', '--ttl-ms', '60000', '--label', 'a=b',

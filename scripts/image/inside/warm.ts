@@ -11,6 +11,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 
 const PATIENCE_MS = 60_000;
+const NOBODY = '127.0.0.1:9';
 const main = process.argv[2]!;
 const dataDir = mkdtempSync(join(tmpdir(), 'leasehold-warm-'));
 const socket = join(dataDir, 'warm.sock');
@@ -21,7 +22,13 @@ const sidecar = spawn(process.execPath, [main], {
     ...process.env,
     LEASEHOLD_LISTEN: `unix:${socket}`,
     LEASEHOLD_DATA_DIR: dataDir,
-    LEASEHOLD_MEMORY_LIMIT_MB: '1024',
+    LEASEHOLD_MEMORY_LIMIT_MB: '2048',
+    // Nobody is there, and it need not be: what speaks to a ledger, a bus and a collector is loaded.
+    LEASEHOLD_LEDGER_URL: `redis://${NOBODY}`,
+    LEASEHOLD_BUS_URL: `nats://${NOBODY}`,
+    OTEL_EXPORTER_OTLP_ENDPOINT: `http://${NOBODY}`,
+    LEASEHOLD_DRAIN_MS: '1000',
+    LEASEHOLD_LOG_LEVEL: 'fatal',
   },
   stdio: ['ignore', 'pipe', 'inherit'],
   signal,
