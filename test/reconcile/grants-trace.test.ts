@@ -45,6 +45,9 @@ test('what is ended at a copy carries the trace of its grant to a third, when th
   const told = [...b.facts, ...c!.facts].filter((fact) => fact.kind === 'entry.ended');
   expect(told.map(({ key, reason, traceparent }) => ({ key, reason, traceparent })))
     .toEqual([{ key: 'k', reason: 'deleted', traceparent: GRANT }]);
+  // The ledger goes by the value it has; should it have lost it, by what the copy says.
+  const ends = b.link.pushes().flatMap(({ records }) => records.flatMap((record) => record.ends));
+  expect(ends.map(({ label }) => traceOfLabel(label))).toEqual([parseTraceparent(GRANT)]);
 });
 
 test('a lease that is handed over keeps the trace of its grant, and its values too', async () => {
