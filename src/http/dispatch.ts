@@ -196,7 +196,10 @@ export class Dispatch {
     target: Target,
     refusal: LoadRefusal,
   ): void {
-    if (refusal.waitsAs === undefined) {
+    // A body in chunks may come in crumbs, of which each would be kept while it waits.
+    const isChunked = exchange.request.headers['transfer-encoding'] !== undefined;
+    if (isChunked) exchange.request.resume();
+    if (refusal.waitsAs === undefined || isChunked) {
       exchange.refuseInTime(refusal);
       return;
     }

@@ -217,6 +217,21 @@ describe('a loop that cannot keep up', () => {
     expect([answer!.status, JSON.parse(answer!.body).source, core.usage().entries]).toEqual([503, 'loop', 1]);
   });
 
+  test('does not wait with a body in chunks, which it would have to keep as it comes', async () => {
+    const { connect, pressure, core } = await overloaded();
+    const client = connect();
+    client.send('PUT /v1/entries/default/late HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n');
+    client.send('1\r\nx\r\n'.repeat(1_000));
+    // One that waits is taken on at the end of a turn.
+    const pass = (): void => {
+      pressure.endTurn();
+      pressure.scheduler.pass(10);
+    };
+    await passUntil(() => client.received !== '', pass);
+    const [answer] = await client.answers(1);
+    expect([answer!.status, core.usage().entries]).toEqual([503, 1]);
+  });
+
   test('keeps the order on a connection: what follows waits too, and sees what was done', async () => {
     const { connect, pressure } = await overloaded();
     const client = connect();

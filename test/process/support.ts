@@ -73,18 +73,13 @@ function environmentWith(more: Readonly<Record<string, string>>): NodeJS.Process
   return { ...Object.fromEntries(inherited), ...more };
 }
 
-/**
- * Runs `leasehold` with these arguments; without any it serves. `wrapper`: a command that becomes
- * the command given to it.
- */
+/** Runs `leasehold` with these arguments; without any it serves. */
 export function run(
   args: readonly string[],
   environment: Readonly<Record<string, string>> = {},
   input = '',
-  wrapper: readonly string[] = [],
 ): Program {
-  const [command, ...rest] = [...wrapper, process.execPath, MAIN, ...args];
-  const child = spawn(command!, rest, {
+  const child = spawn(process.execPath, [MAIN, ...args], {
     env: environmentWith(environment),
     stdio: ['pipe', 'pipe', 'pipe'],
   });
@@ -130,7 +125,6 @@ export interface SidecarSettings {
   /** The YAML file; without one the sidecar runs on its defaults. */
   readonly configuration?: string;
   readonly environment?: Readonly<Record<string, string>>;
-  readonly wrapper?: readonly string[];
 }
 
 export interface Sidecar extends Program {
@@ -158,7 +152,7 @@ export function launch(settings: SidecarSettings): Program {
     writeFileSync(file, settings.configuration);
     environment['LEASEHOLD_CONFIG'] = file;
   }
-  return run([], environment, '', settings.wrapper);
+  return run([], environment);
 }
 
 /** The URLs of its ready line; undefined when it ended before it wrote one. */
