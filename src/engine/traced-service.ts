@@ -2,8 +2,8 @@
  * The engine's service with spans for recorded requests: how long a reply waited for the journal. And
  * it notes which recorded request renewed a lease last, for whoever tells of its ending.
  */
-import { isImplicitId } from '../core/lease-table.ts';
 import type { Command, Reply } from '../core/command.ts';
+import { isImplicitId } from '../core/lease-table.ts';
 import { isRefusal } from '../core/refusal.ts';
 import { isSampled } from '../core/trace.ts';
 import type { LeaseStory } from '../tracing/lease-story.ts';

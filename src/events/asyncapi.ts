@@ -68,7 +68,7 @@ const ENCODED_ATTRIBUTES: Readonly<Record<string, Json>> = {
 
 const TRANSPORT_HEADERS: Json = {
   'Nats-Msg-Id': { description: 'The id, with JetStream: repeats are known by it.', type: 'string' },
-  traceparent: { ...TRACEPARENT, description: 'The trace of the request that caused it.' },
+  traceparent: { ...TRACEPARENT, description: 'The parent of what a consumer does: the span that publishes it, or the request that caused it.' },
 };
 
 function closed(properties: Json, optional: readonly string[], more: Json = {}): Json {
