@@ -184,15 +184,15 @@ export class SelfCheck {
 
   async #lookAt(share: Share, pace: Pace): Promise<Outcome> {
     for (let tries = 0; tries < OVERTAKEN_TRIES; tries++) {
-      if (!(await this.#quiet(pace))) return this.#gaveUp('the journal is never without a group on its way');
-      let finding: Finding;
+      let finding: Finding | undefined;
       try {
-        finding = await look(this.#look, share, pace);
+        finding = await this.#onceQuiet(pace, () => look(this.#look, share, pace));
       } catch (error) {
         if (error instanceof InventoryFullError) return this.#lookAtHalves(share, pace);
         if (error instanceof CheckStoppedError) throw error;
         return this.#gaveUp((error as Error).message);
       }
+      if (finding === undefined) return this.#gaveUp('the journal is never without a group on its way');
       if (finding.outcome !== 'overtaken') {
         this.#note(finding);
         return finding;
@@ -278,17 +278,19 @@ export class SelfCheck {
   /** false: it was given up, as on a disk that is full. */
   async #writeSnapshot(pace: Pace): Promise<boolean> {
     if (this.#parts.journal.state !== 'ok') return false;
-    if (!(await this.#quiet(pace))) return false;
-    return this.#parts.snapshots.begin();
+    return (await this.#onceQuiet(pace, () => this.#parts.snapshots.begin())) ?? false;
   }
 
-  /** Waits until the journal has everything that is in memory, and no snapshot is under way. */
-  async #quiet(pace: Pace): Promise<boolean> {
+  /**
+   * Does `work` at an instant at which the journal has everything that is in memory and no snapshot is
+   * under way; undefined: there was none. Not a microtask may come between seeing that and beginning.
+   */
+  async #onceQuiet<T>(pace: Pace, work: () => Promise<T>): Promise<T | undefined> {
     const { memory, journal, snapshots } = this.#parts;
     for (let tries = 0; tries < QUIET_TRIES; tries++) {
-      if (!snapshots.running && memory.isToldOf() && journal.extent() !== undefined) return true;
+      if (!snapshots.running && memory.isToldOf() && journal.extent() !== undefined) return work();
       await pace.rest(QUIET_RETRY_MS);
     }
-    return false;
+    return undefined;
   }
 }
