@@ -3,7 +3,7 @@
  * to ready, memory when idle. Both are started by the same engine in turn, so that what the engine
  * costs is in both.
  */
-import { createReadStream, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createReadStream, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -38,11 +38,11 @@ export async function measureImage(engine: Engine, image: string, say: (line: st
     bare.push(await costOf(engine, image, ['node', '-e', BARE]));
     sidecar.push(await costOf(engine, image));
   }
-  say('          ready ms  resident MB  of it anonymous MB');
+  say('          ready ms  of it CPU ms  resident MB  of it anonymous MB');
   for (const [name, costs] of [['bare node', bare], ['sidecar', sidecar]] as const) {
     const of = (pick: (cost: Cost) => number) => String(Math.round(median(costs.map(pick))));
     say(
-      `${name.padEnd(9)} ${of((cost) => cost.readyMs).padStart(8)} ` +
+      `${name.padEnd(9)} ${of((cost) => cost.readyMs).padStart(8)} ${of((cost) => cost.cpuMs).padStart(12)} ` +
         `${of((cost) => cost.residentMb).padStart(12)} ${of((cost) => cost.anonymousMb).padStart(19)}`,
     );
   }
@@ -50,6 +50,8 @@ export async function measureImage(engine: Engine, image: string, say: (line: st
 
 interface Cost {
   readonly readyMs: number;
+  /** On any processor until then: the same on a machine that has other things to do. */
+  readonly cpuMs: number;
   readonly residentMb: number;
   readonly anonymousMb: number;
 }
@@ -59,13 +61,21 @@ async function costOf(engine: Engine, image: string, entrypoint?: readonly strin
     image, memoryMb: MEMORY_MB, ...(entrypoint === undefined ? {} : { entrypoint }),
   });
   try {
+    const cpuMs = cpuMsOf(container.pid);
     await sleep(IDLE_MS);
     const status = readFileSync(`/proc/${container.pid}/status`, 'utf8');
     const field = (name: string) => (Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(status)?.[1]) * 1024) / MEGABYTE;
-    return { readyMs: container.readyMs, residentMb: field('VmRSS'), anonymousMb: field('RssAnon') };
+    return { readyMs: container.readyMs, cpuMs, residentMb: field('VmRSS'), anonymousMb: field('RssAnon') };
   } finally {
     await container.remove();
   }
+}
+
+/** Of all its threads. */
+function cpuMsOf(pid: number): number {
+  const tasks = readdirSync(`/proc/${pid}/task`);
+  const ns = tasks.map((task) => Number(readFileSync(`/proc/${pid}/task/${task}/schedstat`, 'utf8').split(' ')[0]));
+  return ns.reduce((sum, each) => sum + each, 0) / 1e6;
 }
 
 /** The layers that hold something, as they are stored and compressed as a registry sends them. */
