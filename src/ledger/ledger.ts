@@ -292,10 +292,17 @@ export type LedgerFault =
 export class LedgerError extends Error {
   override readonly name = 'LedgerError';
   readonly fault: LedgerFault;
+  /** What the server itself calls it, where it answered with an error. */
+  readonly statusCode: string | undefined;
 
-  constructor(fault: LedgerFault, message: string, options?: ErrorOptions) {
+  constructor(
+    fault: LedgerFault,
+    message: string,
+    options?: ErrorOptions & { readonly statusCode?: string | undefined },
+  ) {
     super(message, options);
     this.fault = fault;
+    this.statusCode = options?.statusCode;
   }
 }
 

@@ -24,9 +24,6 @@ export interface LedgerSystem {
   readonly port: number;
 }
 
-/** An error of Redis begins with its code. */
-const STATUS_CODE = /^[A-Z][A-Z0-9]+(?= )/;
-
 type Labelled = { readonly label: Uint8Array };
 type Carrier = { readonly siblings: readonly Labelled[]; readonly ends: readonly Labelled[] };
 
@@ -152,19 +149,15 @@ export class TracedLedger implements Ledger {
       answered?.(reply);
       return reply;
     } catch (error) {
-      span.fail(error instanceof LedgerError ? error.fault : 'internal');
-      const code = statusCodeOf(error);
-      if (code !== undefined) span.set({ [ATTRIBUTES.dbStatusCode]: code });
+      const { fault, statusCode } =
+        error instanceof LedgerError ? error : { fault: 'internal', statusCode: undefined };
+      span.fail(fault);
+      if (statusCode !== undefined) span.set({ [ATTRIBUTES.dbStatusCode]: statusCode });
       throw error;
     } finally {
       span.end();
     }
   }
-}
-
-function statusCodeOf(error: unknown): string | undefined {
-  const { cause } = error as { readonly cause?: unknown };
-  return cause instanceof Error ? STATUS_CODE.exec(cause.message)?.[0] : undefined;
 }
 
 function recordsOf(pulled: readonly PulledRecord[]): Carrier[] {

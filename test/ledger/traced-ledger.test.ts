@@ -2,7 +2,8 @@
 import { describe, expect, test } from 'vitest';
 import { EmbeddedLedger } from '../../src/ledger/embedded/embedded-ledger.ts';
 import { encodeLabel } from '../../src/ledger/label.ts';
-import { LedgerError, NO_CURSOR, type PushedRecord } from '../../src/ledger/ledger.ts';
+import { NO_CURSOR, type PushedRecord } from '../../src/ledger/ledger.ts';
+import { faultOf } from '../../src/ledger/redis/faults.ts';
 import { TracedLedger } from '../../src/ledger/traced-ledger.ts';
 import { recordedTrace, RecordingTracing } from '../tracing/recording-tracing.ts';
 import { A, caller, START, TERMS, value } from './fixtures.ts';
@@ -81,9 +82,12 @@ describe('a call of the ledger', () => {
 
   test('that fails says how, and fails as it would', async () => {
     const { tracing, inner, ledger } = world();
-    const cause = new Error('OOM command not allowed when used memory > maxmemory');
-    inner.push = () => Promise.reject(new LedgerError('full', 'no memory', { cause }));
-    await expect(ledger.push(AT, pushOf([recordOf(1, recordedTrace())]))).rejects.toThrow('no memory');
+    const reply = new Error("OOM command not allowed when used memory > 'maxmemory'.");
+    // As Redis's client calls what the server itself says.
+    reply.name = 'ReplyError';
+    const error = faultOf(reply);
+    inner.push = () => Promise.reject(error);
+    await expect(ledger.push(AT, pushOf([recordOf(1, recordedTrace())]))).rejects.toBe(error);
     expect(tracing.spans[0]).toMatchObject({
       failure: 'full', ends: 1, attributes: { 'db.response.status_code': 'OOM' },
     });

@@ -49,7 +49,7 @@ export class RefusedError extends LedgerError {
 
   constructor(fault: LedgerFault, message: string) {
     // Not with the client's error as cause: it carries the command, values and all, into logs.
-    super(fault, `The ledger answered: ${message}`);
+    super(fault, `The ledger answered: ${message}`, { statusCode: codeOf(message) });
     this.complaint = COMPLAINTS.find(([pattern]) => pattern.test(message))?.[1];
   }
 }
@@ -66,8 +66,13 @@ export function faultOf(error: unknown): LedgerError {
   return new LedgerError(fault, `The ledger cannot be reached: ${message}`, { cause: error });
 }
 
+/** An error reply begins with its code. */
+function codeOf(message: string): string | undefined {
+  return /^[A-Z]+/.exec(message)?.[0];
+}
+
 function faultOfMessage(error: unknown, message: string): LedgerFault {
-  const code = /^[A-Z]+/.exec(message)?.[0] ?? '';
+  const code = codeOf(message) ?? '';
   const known = FAULTS_BY_CODE[code];
   if (known !== undefined) return known;
   if (MISCONFIGURED.some((pattern) => pattern.test(message))) return 'misconfigured';
