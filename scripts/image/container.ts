@@ -63,7 +63,8 @@ export async function startContainer(engine: Engine, settings: ContainerSettings
   const inspect = async (format: string): Promise<string> =>
     (await engine.ask('inspect', '--type=container', `--format=${format}`, name)).trim();
   const remove = async (): Promise<void> => {
-    await engine.ask('rm', '--force', name);
+    // With the volume that the engine made for it, if it was given none.
+    await engine.ask('rm', '--force', '--volumes', name);
     await ended;
     rmSync(folder, { recursive: true });
   };
