@@ -241,7 +241,7 @@ export class StreamPublisher {
       duplicates: this.#duplicates,
       republished: this.#republished,
       failures: { ...this.#failures },
-      lastFault: this.#lastFault && { ...this.#lastFault, agoMs: now - this.#lastFaultAt },
+      lastFault: this.#lastFault && { ...this.#lastFault, agoMs: Math.round(now - this.#lastFaultAt) },
       acknowledgedPerS: this.#rate.perS(now),
       ackMs: this.#ackMs,
     };
