@@ -1,12 +1,12 @@
 /**
  * What each setting of telemetry costs: one sidecar for each, the same requests to all, in rounds
- * whose order is shuffled. Half are PUTs and half GETs, and all carry a `traceparent`, of which one in
+ * whose order is shuffled, and all of it again with other processes. Half are PUTs and half GETs, and all carry a `traceparent`, of which one in
  * a hundred is sampled, as from a neighbour that samples that share. So `1 %` records what its parent
  * records, and `100 %` everything. The off-setting is there twice, as a control.
  *
  * The bar is for throughput: requests that a processor does in the time of one, so processor time per
  * request decides, read from the scheduler to the nanosecond. Of the rounds the lower quartile is told,
- * since what else a machine does can only add to a cost; each is long enough to have an export in it.
+ * since what else a machine does can only add to a cost.
  */
 import { randomBytes } from 'node:crypto';
 import { exactProcessorMs, LOAD_PROCESSOR, SERVER_PROCESSOR, startLoadGenerator } from '../http/processes.ts';
@@ -16,9 +16,11 @@ import { atLeast, type Row } from '../row.ts';
 import { lowerQuartile, printRows, quick, shuffled } from '../script.ts';
 import { settings, startCollector } from './settings.ts';
 
-const ROUNDS = quick ? 2 : 11;
+/** Two processes that do the same differ by a quarter, whoever was started first. */
+const GENERATIONS = quick ? 1 : 5;
+const ROUNDS = quick ? 2 : 5;
 const WARM_UP = quick ? 2_000 : 50_000;
-const REQUESTS = quick ? 2_000 : 25_000;
+const REQUESTS = quick ? 2_000 : 10_000;
 const CONNECTIONS = 32;
 const SAMPLED_EVERY = 100;
 
@@ -33,12 +35,19 @@ const collector = await startCollector(LOAD_PROCESSOR);
 const sidecars = new Map<string, SidecarProcess>();
 const load = startLoadGenerator();
 try {
-  for (const [name, environment] of Object.entries(settings(collector.url))) {
-    sidecars.set(name, await startSidecar({
-      configuration: CONFIGURATION, memoryLimitMb: 1024, processor: SERVER_PROCESSOR, environment,
-    }));
+  const costs = new Map<string, Cost[]>();
+  for (let generation = 1; generation <= GENERATIONS; generation += 1) {
+    process.stderr.write(`  generation ${generation} of ${GENERATIONS}\n`);
+    for (const [name, environment] of shuffled(Object.entries(settings(collector.url)))) {
+      sidecars.set(name, await startSidecar({
+        configuration: CONFIGURATION, memoryLimitMb: 1024, processor: SERVER_PROCESSOR, environment,
+      }));
+    }
+    for (const [name, found] of await measure()) costs.set(name, [...(costs.get(name) ?? []), ...found]);
+    for (const sidecar of sidecars.values()) await sidecar.stop();
+    sidecars.clear();
   }
-  printRows(rowsOf(await measure()));
+  printRows(rowsOf(costs));
 } finally {
   load.stop();
   for (const sidecar of sidecars.values()) await sidecar.stop();

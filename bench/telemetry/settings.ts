@@ -32,8 +32,8 @@ export async function startCollector(processor: number | undefined): Promise<Col
   };
 }
 
-/** Sixty times as often as by default, so that what exporting costs is in every round. */
-const EXPORT_MS = 1_000;
+/** Six times as often as by default: a round that waits for other work must not be all exports. */
+const EXPORT_MS = 10_000;
 
 type Environment = Readonly<Record<string, string>>;
 
