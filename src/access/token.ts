@@ -16,3 +16,11 @@ export const TOKEN_LENGTH_MIN = 32;
 export const TOKEN_LENGTH_MAX = 1024;
 /** What `Authorization: Bearer` takes (RFC 6750 §2.1). */
 export const TOKEN_TEXT = /^[A-Za-z0-9._~+/-]+=*$/;
+
+/**
+ * Whether a text can be a token at all. Asked of what is shown too: the file may have its digest
+ * alone, which says nothing of how long it is.
+ */
+export function isTokenText(text: string): boolean {
+  return text.length >= TOKEN_LENGTH_MIN && text.length <= TOKEN_LENGTH_MAX && TOKEN_TEXT.test(text);
+}

@@ -8,7 +8,7 @@
  */
 import { hash, timingSafeEqual } from 'node:crypto';
 import { sha256Of } from './token-list.ts';
-import { TOKEN_LENGTH_MAX, TOKEN_TEXT, type Token } from './token.ts';
+import { isTokenText, type Token } from './token.ts';
 
 /** Why there is nobody: no token was sent, none that is known, or one whose time is over. */
 export type Stranger = 'missing' | 'unknown' | 'expired';
@@ -45,7 +45,7 @@ export class Tokens {
   find(authorization: string | undefined): Token | Stranger {
     if (authorization === undefined) return 'missing';
     const text = BEARER.exec(authorization)?.[1];
-    if (text === undefined || text.length > TOKEN_LENGTH_MAX || !TOKEN_TEXT.test(text)) return 'unknown';
+    if (text === undefined || !isTokenText(text)) return 'unknown';
     const digest = sha256Of(text);
     const token = this.#byDigest.get(this.#placeOf(digest));
     if (token === undefined || !timingSafeEqual(token.digest, digest)) return 'unknown';

@@ -5,6 +5,7 @@
  */
 import type { Token } from '../access/token.ts';
 import type { Stranger } from '../access/tokens.ts';
+import type { Verb } from '../access/verbs.ts';
 import { type Bearer, mayUse } from '../core/bearer.ts';
 import type { BatchOperation, Command } from '../core/command.ts';
 import type { Refusal } from '../core/refusal.ts';
@@ -42,9 +43,7 @@ export function strangerRefusal(stranger: Stranger): readonly [Rejection, readon
 
 /** undefined: the token allows the route, and the namespace of its path. */
 export function routeRefusal(token: Token, route: Route, namespace: string): Rejection | undefined {
-  if (route.verb !== 'none' && !token.verbs.has(route.verb)) {
-    return reject('forbidden', `Cannot answer: the token does not allow "${route.verb}"`, { verb: route.verb });
-  }
+  if (route.verb !== 'none' && !token.verbs.has(route.verb)) return verbless(route.verb);
   return namespace === '' || mayUse(token, namespace) ? undefined : foreign(namespace);
 }
 
@@ -54,11 +53,21 @@ export function commandRefusal(bearer: Bearer, command: Command): Rejection | un
   return mayUse(bearer, command.namespace) ? undefined : foreign(command.namespace);
 }
 
-/** As the bearer's, or refused in its place. */
-export function judgedOperation(bearer: Bearer | undefined, operation: BatchOperation): BatchOperation {
+/**
+ * As the bearer's, or refused in its place. The route asks for "write"; what reads in a batch is not
+ * to be had without "read" there either.
+ */
+export function judgedOperation(bearer: Token | undefined, operation: BatchOperation): BatchOperation {
   if (bearer === undefined || operation.op === 'refused') return operation;
-  if (operation.op === 'renew' || mayUse(bearer, operation.namespace)) return { ...operation, bearer };
-  return { op: 'refused', refusal: foreign(operation.namespace) as Refusal };
+  if (operation.op !== 'renew' && !mayUse(bearer, operation.namespace)) {
+    return { op: 'refused', refusal: foreign(operation.namespace) as Refusal };
+  }
+  if (operation.op === 'get' && !bearer.verbs.has('read')) return { op: 'refused', refusal: verbless('read') as Refusal };
+  return { ...operation, bearer };
+}
+
+function verbless(verb: Verb): Rejection {
+  return reject('forbidden', `Cannot answer: the token does not allow "${verb}"`, { verb });
 }
 
 export function foreign(namespace: string): Rejection {

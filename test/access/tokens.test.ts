@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { parseTokens } from '../../src/access/token-list.ts';
 import type { Token } from '../../src/access/token.ts';
@@ -29,6 +30,12 @@ describe('a token', () => {
     SECRET, `Basic ${SECRET}`, `Bearer ${SECRET} ${SECRET}`, `Bearer ${SECRET},`, `Bearer ${'x'.repeat(5000)}`, '',
   ])('is not found in %j', (header) => {
     expect(world(web).tokens.find(header)).toBe('unknown');
+  });
+
+  test('that could be guessed is not found, though its digest is listed', () => {
+    const { token: _token, ...rest } = web;
+    const sha256 = createHash('sha256').update('test').digest('hex');
+    expect(world({ ...rest, sha256 }).tokens.find('Bearer test')).toBe('unknown');
   });
 
   test('that is not shown is missing', () => {

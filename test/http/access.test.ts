@@ -124,6 +124,18 @@ describe('what is judged one by one', () => {
     expect([whole.status, whole.json.code, whole.json.results.length]).toEqual([409, 'batch-refused', 5]);
   });
 
+  test('a batch: reading takes the verb that reading alone takes', async () => {
+    const operations = [
+      { op: 'put', namespace: 'default', key: 'a', value: 'aGk=' },
+      { op: 'get', namespace: 'default', key: 'known' },
+    ];
+    const ask = (name: string) => where.ask('POST', '/v1/batch', { document: { operations }, headers: as(name) });
+    const { json, text } = await ask('not-read');
+    expect(json.results.map((each: { status: number }) => each.status)).toEqual([201, 403]);
+    expect(text).not.toContain(Buffer.from('value').toString('base64'));
+    expect((await ask('owner')).json.results[1]).toMatchObject({ status: 200 });
+  });
+
   test('a bulk renewal: leases that are not the subject’s', async () => {
     await where.ask('POST', '/v1/leases', { document: { holder: 'h', id: 'mine' }, headers: as('other') });
     const document = { ids: ['known', 'mine', 'nobodys'] };
