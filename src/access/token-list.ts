@@ -10,7 +10,7 @@
  *         expiresAt: 2027-01-01T00:00:00Z # optional
  */
 import { hash } from 'node:crypto';
-import { parseDocument } from 'yaml';
+import { type Document, isNode, LineCounter, parseDocument, visit } from 'yaml';
 import * as z from 'zod';
 import { NAMESPACE_NAME } from '../core/namespaces.ts';
 import { TOKEN_LENGTH_MAX, TOKEN_LENGTH_MIN, TOKEN_TEXT, type Token } from './token.ts';
@@ -18,7 +18,8 @@ import { type Verb, VERBS } from './verbs.ts';
 
 /** Several for each of a few hundred callers; each request with an unknown one costs two hashes. */
 export const TOKENS_MAX = 1_000;
-export const TOKENS_FILE_BYTES_MAX = 1024 ** 2;
+/** Room for so many; reading this much of YAML holds everything else up for a quarter of a second. */
+export const TOKENS_FILE_BYTES_MAX = 256 * 1024;
 const NAMESPACES_MAX = 1_024;
 const COMPLAINTS_MAX = 32;
 
@@ -69,15 +70,17 @@ type Written = z.output<typeof tokenSchema>;
 export function parseTokens(
   text: string,
 ): { readonly tokens: readonly Token[] } | { readonly complaints: readonly TokenComplaint[] } {
-  const document = parseDocument(text, { prettyErrors: true, schema: 'core' });
-  const problems = [...document.errors, ...document.warnings];
+  const lines = new LineCounter();
+  // Its own look for keys that stand there twice compares each with each.
+  const document = parseDocument(text, { lineCounter: lines, schema: 'core', uniqueKeys: false });
+  const problems = [...document.errors, ...document.warnings].slice(0, COMPLAINTS_MAX);
   if (problems.length > 0) {
     // Only the place: the line itself may hold a token.
-    const complaints = problems.slice(0, COMPLAINTS_MAX).map(({ code, linePos }) => {
-      const place = linePos === undefined ? '' : ` (line ${linePos[0].line}, column ${linePos[0].col})`;
-      return { path: '', message: `must be well-formed YAML: ${code}${place}` };
-    });
-    return { complaints };
+    return { complaints: problems.map(({ code, pos }) => malformed(code, lines.linePos(pos[0]))) };
+  }
+  const twice = keysWrittenTwice(document);
+  if (twice.length > 0) {
+    return { complaints: twice.map((offset) => malformed('DUPLICATE_KEY', lines.linePos(offset))) };
   }
   let raw: unknown;
   try {
@@ -95,14 +98,40 @@ export function parseTokens(
   return complaints.length > 0 ? { complaints } : { tokens: written.map(tokenOf) };
 }
 
+function malformed(code: string, { line, col }: { readonly line: number; readonly col: number }): TokenComplaint {
+  return { path: '', message: `must be well-formed YAML: ${code} (line ${line}, column ${col})` };
+}
+
+/** Where they stand the second time. */
+function keysWrittenTwice(document: Document): number[] {
+  const offsets: number[] = [];
+  visit(document, {
+    Map(_key, { items }) {
+      const keys = new Set<string>();
+      for (const { key } of items) {
+        const name = String(key);
+        if (keys.has(name)) offsets.push(isNode(key) ? (key.range?.[0] ?? 0) : 0);
+        keys.add(name);
+      }
+      return offsets.length < COMPLAINTS_MAX ? undefined : visit.BREAK;
+    },
+  });
+  return offsets.slice(0, COMPLAINTS_MAX);
+}
+
 function complaintOf(issue: z.core.$ZodIssue): TokenComplaint {
   const path = pathText(issue.path);
   if (issue.code === 'unrecognized_keys') {
-    return { path, message: `holds an unknown key: ${issue.keys.map((key) => key.slice(0, 32)).join(', ')}` };
+    return { path, message: `holds an unknown key: ${issue.keys.slice(0, COMPLAINTS_MAX).map(shownKey).join(', ')}` };
   }
   // The checker's own words, which tell kinds and never what was written.
   const message = issue.message.replace(/^Invalid input: expected (\w+), received (\w+)$/, 'must be of kind $1, got $2');
   return { path, message };
+}
+
+/** One as long as a token may be one that was written in the wrong place. */
+function shownKey(key: string): string {
+  return key.length < TOKEN_LENGTH_MIN ? key : `one of ${key.length} characters`;
 }
 
 function pathText(path: readonly PropertyKey[]): string {

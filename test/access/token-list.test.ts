@@ -74,6 +74,8 @@ describe('a file of tokens', () => {
 
   test.each([
     ['not YAML', `tokens: [ {subject: web, token: ${TEXT}`, /^: must be well-formed YAML: [A-Z_]+ \(line/],
+    ['with a key twice', `tokens: []\ntokens: []`, /^: must be well-formed YAML: DUPLICATE_KEY \(line 2, column 1\)$/],
+    ['with a token in the place of a key', `tokens: []\n${TEXT}: web`, /^: holds an unknown key: one of 33 characters$/],
     ['with an alias', `tokens: &all []\nmore: *all`, /^: must have no aliases$/],
     ['of nothing', '', /^: must be of kind object, got (null|undefined)$/],
     ['of something else', 'tokens: 3', /^tokens: must be a list of tokens$/],
