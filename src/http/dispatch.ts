@@ -65,7 +65,7 @@ export class Dispatch {
     const { options } = edge;
     this.#edge = edge;
     this.#router = new Router(routes, options.keyBytes);
-    this.#hosts = new HostGuard(options.hosts);
+    this.#hosts = new HostGuard(options.hosts, edge.access !== undefined);
     this.#origins = new OriginGuard(options.hosts);
     this.#targetBytes = Math.floor(options.headerBytes / 2);
     this.#documentLimits = { bytes: options.bodyBytes, tooLarge: 'body-too-large' };
@@ -126,8 +126,7 @@ export class Dispatch {
     exchange.record('route' in sought ? sought : undefined);
     const known = 'route' in sought && this.#isOpen(sought.route) ? undefined : this.#identify(request);
     if (!('route' in sought) || sought.route.fromAnywhere !== true) {
-      const isBearer = typeof known === 'object';
-      const refusal = this.#judgePlace(request, target, anyHost, isBearer);
+      const refusal = this.#judgePlace(request, target, anyHost, known);
       if (refusal !== undefined) return exchange.refuse(refusal);
     } else if (!anyHost && isWithoutHost(request, target)) return exchange.refuse(noHost);
     if ('refused' in sought) return exchange.refuse(sought);
@@ -246,17 +245,25 @@ export class Dispatch {
     request: IncomingMessage,
     target: Target,
     anyHost: boolean,
-    isBearer: boolean,
+    known: Token | Stranger | undefined,
   ): Rejection | undefined {
     const { headers } = request;
     const host = target.authority ?? headers.host;
     if (!anyHost) {
       if (isWithoutHost(request, target)) return noHost;
-      // No page has a token, so whoever shows one is no page that was rebound.
-      const refusal = host === undefined || isBearer ? undefined : this.#hosts.refusal(host);
-      if (refusal !== undefined) return refusal;
+      const refusal = host === undefined ? undefined : this.#hosts.refusal(host);
+      if (refusal !== undefined && !this.#isNoPage(request, known)) return refusal;
     }
     return this.#origins.refusal(headers, host);
+  }
+
+  /**
+   * No page has a token, so whoever shows one is no page that was rebound. One that is not taken is
+   * refused as such: who sees it expire is not to look for what is wrong with the host.
+   */
+  #isNoPage(request: IncomingMessage, known: Token | Stranger | undefined): boolean {
+    if (known !== undefined) return known !== 'missing';
+    return typeof this.#identify(request) === 'object';
   }
 
   /** Neighbours send the same query again and again, so the last good one of a route is kept. */

@@ -20,10 +20,13 @@ function isLoopback(host: string): boolean {
 
 export class HostGuard {
   readonly #listed: ReadonlySet<string>;
+  readonly #otherwise: string;
   /** The last one that passed: neighbours name the same host in every request. */
   #passed = '';
 
-  constructor(hosts: readonly string[]) {
+  /** `knowsTokens`: with one any host may be named, which a refusal then says. */
+  constructor(hosts: readonly string[], knowsTokens: boolean) {
+    this.#otherwise = knowsTokens ? ', and the request has no token that is known' : '';
     this.#listed = new Set(hosts.map((host) => host.toLowerCase()));
   }
 
@@ -34,7 +37,8 @@ export class HostGuard {
     if (host === undefined || !(isLoopback(host) || this.#listed.has(host))) {
       return reject(
         'host-refused',
-        `Cannot answer for host "${authority.slice(0, 256)}": it is neither loopback nor listed in http.hosts`,
+        `Cannot answer for host "${authority.slice(0, 256)}": it is neither loopback nor listed in http.hosts` +
+          this.#otherwise,
       );
     }
     this.#passed = authority;

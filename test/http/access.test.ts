@@ -240,10 +240,16 @@ describe('where a request is sent to, and where it comes from', () => {
       (await where.ask('GET', url, { headers: { host: '10.1.2.3:7117', ...headers } })).status;
     expect(await statusOf('/v1/leases', as('owner'))).toBe(200);
     expect(await statusOf('/v1/leases', {})).toBe(421);
-    expect(await statusOf('/v1/leases', as('nobody'))).toBe(421);
+    expect(await statusOf('/openapi.json', as('owner'))).toBe(200);
     expect(await statusOf('/openapi.json', {})).toBe(421);
+    expect(await statusOf('/openapi.json', as('nobody'))).toBe(421);
     expect(await statusOf('/livez', {})).toBe(200);
     expect(await statusOf('/readyz', {})).toBe(200);
+  });
+
+  test.each(['nobody', 'expired'])('a token that is %s is refused as that, whatever the Host', async (name) => {
+    const { status, json } = await where.ask('GET', '/v1/leases', { headers: { host: '10.1.2.3:7117', ...as(name) } });
+    expect([status, json.code]).toEqual([401, 'unauthenticated']);
   });
 
   const page = (headers: Record<string, string>) => ({ headers: { host: 'localhost:7117', ...headers } });

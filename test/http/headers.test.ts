@@ -82,7 +82,7 @@ describe('Idempotency-Key', () => {
 });
 
 describe('Host', () => {
-  const guard = new HostGuard(['sidecar.internal']);
+  const guard = new HostGuard(['sidecar.internal'], false);
   test.each([
     'localhost', 'LOCALHOST:7117', 'localhost.', 'app.localhost:1', '127.0.0.1', '127.8.9.1:80',
     '[::1]', '[::1]:7117', 'sidecar.internal', 'Sidecar.Internal:99',
