@@ -13,6 +13,9 @@ import { messageBytes, outboxRoom } from '../src/config/outbox-room.ts';
 import { POOL_BYTES_MAX, POOL_ROWS_MAX } from '../src/config/process-options.ts';
 import { fileSchema } from '../src/config/schema.ts';
 import { SLOT_COSTS } from '../src/core/costs.ts';
+import { type TelemetryLine, telemetryLines } from '../src/telemetry/room.ts';
+import { telemetrySettings } from '../src/telemetry/settings.ts';
+import { LINKS_MAX } from '../src/tracing/tracing.ts';
 
 const CHART = join(import.meta.dirname, '../helm/leasehold');
 
@@ -88,6 +91,24 @@ function linesWith(environment: Readonly<Record<string, string>>): readonly Memo
   return worstCase(loadConfig({ environment, costs: SLOT_COSTS, machine }), SLOT_COSTS).lines;
 }
 
+/** What `src/telemetry/room.ts` adds where telemetry is on. */
+function telemetryCosts(): object {
+  const settings = telemetrySettings({ OTEL_EXPORTER_OTLP_ENDPOINT: 'http://collector' })!;
+  const withLinks = (linksPerSpan: number) =>
+    telemetryLines({ ...settings, queues: { ...settings.queues, linksPerSpan } });
+  const [[, , itself], [, , spanBytes], [, , logRecordBytes], [, stories, storyBytes]] = withLinks(0) as [
+    TelemetryLine, TelemetryLine, TelemetryLine, TelemetryLine,
+  ];
+  return {
+    fixedBytes: itself + stories * storyBytes,
+    spanBytes,
+    linkBytes: withLinks(1)[1]![2] - spanBytes,
+    logRecordBytes,
+    linksMax: LINKS_MAX,
+    queue: settings.queues.spans,
+  };
+}
+
 /** `templates/_costs.tpl`: what each line costs, what does not depend on anything, and the defaults. */
 export function chartCosts(): string {
   const bare = linesWith({ LEASEHOLD_MEMORY_LIMIT_MB: '100000' });
@@ -118,6 +139,7 @@ export function chartCosts(): string {
     poolBytesMax: POOL_BYTES_MAX,
     endingsPerLive: million.endings / 1_000_000,
     endingBytes: million.endingBytes / million.endings,
+    telemetry: telemetryCosts(),
     eventBytesWithout: eventsWithout,
     eventBytesWithValues: 2,
     messageBytes: messageBytes({ keyBytes: 0 }),

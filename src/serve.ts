@@ -17,7 +17,6 @@ import type { LogFields } from './log/fields.ts';
 import { openLog, type RootLog } from './log/root-log.ts';
 import { systemMachine } from './machine/system-machine.ts';
 import { type Sidecar, startSidecar } from './sidecar.ts';
-import { telemetrySettings } from './telemetry/settings.ts';
 import { telemetryOpener } from './telemetry/telemetry.ts';
 
 /** Beyond the grace period for draining, before the process ends itself. */
@@ -46,7 +45,7 @@ export async function serve(): Promise<number> {
     running.sidecar?.rereadTokens();
     rereadFlags({ config, sources, flags, log });
   });
-  const telemetry = telemetrySettings(process.env);
+  const { telemetry } = config;
   const parts = {
     config, log,
     ...(telemetry === undefined ? {} : { openTelemetry: telemetryOpener(telemetry, log) }),

@@ -1,5 +1,6 @@
 /** The effective configuration: whole, within its bounds, frozen. */
 import type { CoreLimits, NamespaceContract } from '../core/contract.ts';
+import type { TelemetrySettings } from '../telemetry/settings.ts';
 import type { Flags } from './flags.ts';
 import type { ListenAddress } from './listen.ts';
 import type { PUBLISHABLE } from './namespace-options.ts';
@@ -219,6 +220,8 @@ export interface Config {
   /** Absent: nothing is published, and events are told to watchers only. */
   readonly bus?: BusConfig;
   readonly admission: AdmissionConfig;
+  /** What the standard variables of OpenTelemetry say; absent: it is off. */
+  readonly telemetry?: TelemetrySettings;
   /** Absent: callers are not limited. */
   readonly callerQuota?: CallerQuota;
   /** As they were at start; what they are now is asked of `LiveFlags`. */

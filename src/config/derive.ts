@@ -6,6 +6,7 @@
  * Given up: exactness. The costs of connections, watchers and the runtime are rounded-up estimates;
  * `npm run bench` compares the sum with what a full process really resides in.
  */
+import { telemetryLines } from '../telemetry/room.ts';
 import type { Complaint } from './complaint.ts';
 import type { Config, NamespaceConfig } from './config.ts';
 import { BEAT_MS_DEFAULT } from './ledger-options.ts';
@@ -101,7 +102,7 @@ export function defaultBeatMs(
 
 /** What the worst case depends on. */
 type Bounding = Pick<
-  Config, 'limits' | 'ledger' | 'bus' | 'admission' | 'callerQuota' | 'namespaces' | 'journal'
+  Config, 'limits' | 'ledger' | 'bus' | 'admission' | 'callerQuota' | 'namespaces' | 'journal' | 'telemetry'
 >;
 
 /** The most memory the process can need with this configuration, line by line. */
@@ -179,6 +180,7 @@ export function worstCase(config: Bounding, costs: SlotCosts): WorstCase {
     // What memory holds and what the journal says, side by side, in fingerprints.
     line('a self-check', selfCheck.intervalMs === 0 ? 0 : 2 * selfCheck.rows, CHECKED_ROW_BYTES),
     line('reading the journal back', selfCheck.intervalMs === 0 ? 0 : 1, 4 * MEBIBYTE),
+    ...telemetryLines(config.telemetry).map(([what, count, bytesEach]) => line(what, count, bytesEach)),
     // Node itself with all modules loaded, and the young generation.
     line('runtime', 1, 80 * MEBIBYTE),
   ];

@@ -52,7 +52,7 @@ export const VARIABLES: readonly Variable[] = [
   {
     name: 'LEASEHOLD_MEMORY_LIMIT_MB',
     path: ['memoryLimitBytes'],
-    default: 'the cgroup limit, else the lesser of half the memory and 1024',
+    default: 'the cgroup limit, else the lesser of half the memory and 1024 (1280 with telemetry on)',
     meaning: 'What the worst case is checked against, in MiB.',
     read: asMebibytes,
     allowed: 'a whole number of mebibytes, at least 64',

@@ -6,6 +6,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import { parseDocument } from 'yaml';
 import type * as z from 'zod';
+import { type TelemetrySettings, telemetrySettings } from '../telemetry/settings.ts';
 import { type Complaint, ConfigurationError } from './complaint.ts';
 import type { BusConfig, CallerQuota, Config, LedgerConfig, NamespaceConfig } from './config.ts';
 import { defaultBeatMs, ledgerRoom, type SlotCosts, sumCapacities } from './derive.ts';
@@ -43,7 +44,8 @@ export function loadConfig(sources: Sources): Config {
   const judged = judge(overlay(read.raw, overrides), overrides);
   const all = [...complaints, ...read.complaints, ...judged.complaints];
   if (judged.file !== undefined) {
-    const config = complete(judged.file, machine, file !== undefined);
+    const telemetry = telemetrySettings(sources.environment);
+    const config = complete(judged.file, machine, file !== undefined, telemetry);
     if (all.length === 0) all.push(...lastChecks(config, judged.file, sources.costs));
     if (all.length === 0) return deepFreeze(config);
   }
@@ -255,7 +257,12 @@ function shown(value: unknown): string {
 
 /* ---- completing -------------------------------------------------------------------------- */
 
-function complete(file: ParsedFile, machine: Machine, hasFile: boolean): Config {
+function complete(
+  file: ParsedFile,
+  machine: Machine,
+  hasFile: boolean,
+  telemetry: TelemetrySettings | undefined,
+): Config {
   const { ledger, bus, callerQuota, ...rest } = file;
   const namespaces = Object.entries(file.namespaces).map(([name, contract]) =>
     completeNamespace(name, contract),
@@ -268,7 +275,7 @@ function complete(file: ParsedFile, machine: Machine, hasFile: boolean): Config 
   return withoutUndefined({
     ...rest,
     name: file.name ?? machine.hostName,
-    memoryLimitBytes: file.memoryLimitBytes ?? defaultMemoryLimitBytes(machine),
+    memoryLimitBytes: file.memoryLimitBytes ?? defaultMemoryLimitBytes(machine, telemetry !== undefined),
     autoCreateNamespaces: file.autoCreateNamespaces ?? !hasFile,
     namespaces,
     limits: withoutUndefined({
@@ -281,6 +288,7 @@ function complete(file: ParsedFile, machine: Machine, hasFile: boolean): Config 
     }),
     ledger: completeLedger(ledger, namespaces),
     bus: completeBus(bus),
+    telemetry,
     callerQuota: completeCallerQuota(callerQuota),
   });
 }

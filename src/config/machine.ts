@@ -9,6 +9,8 @@ export interface Machine {
 }
 
 const UNCONFIGURED_MAX_BYTES = 1024 ** 3;
+/** More by what telemetry needs at worst, so that nothing has to be configured to turn it on. */
+const OBSERVED_MAX_BYTES = 1.25 * 1024 ** 3;
 
 export function thisMachine(): Machine {
   const memoryBytes = totalmem();
@@ -23,9 +25,10 @@ export function thisMachine(): Machine {
 
 /**
  * The memory limit when nobody sets one: the control group's, which somebody chose; else a modest
- * share, since a sidecar is the guest of the service beside it.
+ * share, since a sidecar is the guest of the service beside it. `isObserved`: telemetry is on.
  */
-export function defaultMemoryLimitBytes(machine: Machine): number {
+export function defaultMemoryLimitBytes(machine: Machine, isObserved: boolean): number {
   if (machine.groupMemoryBytes !== undefined) return machine.groupMemoryBytes;
-  return Math.min(Math.floor(machine.memoryBytes / 2), UNCONFIGURED_MAX_BYTES);
+  const most = isObserved ? OBSERVED_MAX_BYTES : UNCONFIGURED_MAX_BYTES;
+  return Math.min(Math.floor(machine.memoryBytes / 2), most);
 }

@@ -33,7 +33,7 @@ export function printConfig(config: Config, options: PrintOptions = {}): string 
 }
 
 function asFile(config: Config, explain: boolean): Mapping {
-  const { ledger, bus, limits, callerQuota, ...rest } = config;
+  const { ledger, bus, limits, callerQuota, telemetry: _, ...rest } = config;
   /** Explained, a group that is not in use stands there with its defaults. */
   const unused = (defaults: object) => (explain ? defaults : undefined);
   return {

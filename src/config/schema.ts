@@ -56,7 +56,7 @@ export const fileSchema = z.strictObject({
   memoryLimitBytes: derivedSize({
     min: 64 * MEBIBYTE,
     max: 16 * 1024 ** 4,
-    default: 'the cgroup limit, else the lesser of half the memory and 1Gi',
+    default: 'the cgroup limit, else the lesser of half the memory and 1Gi (1280Mi with telemetry on)',
     meaning:
       'What the worst case of everything below is checked against; above it the process refuses ' +
       'to start.',

@@ -3,8 +3,8 @@
  * (https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/). Unlike the
  * SDK's own defaults, nothing is on unless an endpoint is named: nobody pays for what nobody reads.
  *
- * Read here is only what decides whether anything is loaded, and whether a request is recorded; the
- * rest (protocol, headers, intervals, limits) the SDK reads itself.
+ * Read here is only what decides whether anything is loaded, whether a request is recorded, and how
+ * much memory may be held; the rest (protocol, headers, intervals) the SDK reads itself.
  */
 import { type Sampling, samplingOf } from './sampling.ts';
 
@@ -13,13 +13,30 @@ export interface TelemetrySettings {
   readonly traces: Sampling | undefined;
   readonly metrics: boolean;
   readonly logs: boolean;
+  /** As the SDK reads them: what it holds while the collector does not take it. */
+  readonly queues: {
+    readonly spans: Queue;
+    readonly linksPerSpan: number;
+    readonly logRecords: Queue;
+  };
   /** What could not be taken as it was written, as sentences for the log. */
   readonly warnings: readonly string[];
+}
+
+/** Of one signal. */
+export interface Queue {
+  readonly size: number;
+  /** What leaves it at once. */
+  readonly batch: number;
 }
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
 const ANY_ENDPOINT = 'OTEL_EXPORTER_OTLP_ENDPOINT';
+/* What the specification says where nobody says otherwise. */
+const QUEUE_DEFAULT = 2048;
+const BATCH_DEFAULT = 512;
+const LINKS_DEFAULT = 128;
 
 /** undefined: telemetry is off, and nothing of it is loaded. */
 export function telemetrySettings(environment: Environment): TelemetrySettings | undefined {
@@ -30,7 +47,25 @@ export function telemetrySettings(environment: Environment): TelemetrySettings |
   const on = { traces: isOn('TRACES'), metrics: isOn('METRICS'), logs: isOn('LOGS') };
   const traces = on.traces ? samplingOf(environment, warnings) : undefined;
   if (traces === undefined && !on.metrics && !on.logs) return undefined;
-  return { traces, metrics: on.metrics, logs: on.logs, warnings };
+  const queues = {
+    spans: queueOf(environment, 'BSP'),
+    linksPerSpan: countOf(environment, 'OTEL_SPAN_LINK_COUNT_LIMIT', LINKS_DEFAULT),
+    logRecords: queueOf(environment, 'BLRP'),
+  };
+  return { traces, metrics: on.metrics, logs: on.logs, queues, warnings };
+}
+
+function queueOf(environment: Environment, processor: 'BSP' | 'BLRP'): Queue {
+  return {
+    size: countOf(environment, `OTEL_${processor}_MAX_QUEUE_SIZE`, QUEUE_DEFAULT),
+    batch: countOf(environment, `OTEL_${processor}_MAX_EXPORT_BATCH_SIZE`, BATCH_DEFAULT),
+  };
+}
+
+/** What is no count the SDK leaves at its default, and says so itself. */
+function countOf(environment: Environment, name: string, otherwise: number): number {
+  const count = Number(text(environment, name) ?? Number.NaN);
+  return count >= 0 ? count : otherwise;
 }
 
 function hasEndpoint(environment: Environment, signal: string, warnings: string[]): boolean {

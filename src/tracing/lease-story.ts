@@ -5,8 +5,8 @@
 import { TraceMemory } from './trace-memory.ts';
 import type { Tracing } from './tracing.ts';
 
-/** Leases whose last recorded renewal is remembered, and as many whose ending is: a megabyte each. */
-const REMEMBERED_MAX = 10_000;
+/** Leases whose last recorded renewal is remembered, and as many whose ending is. */
+export const REMEMBERED_MAX = 10_000;
 
 export interface LeaseStory {
   readonly tracing: Tracing;

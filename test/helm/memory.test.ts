@@ -39,12 +39,14 @@ interface Case {
   readonly config: { readonly limits?: Values };
   readonly redis: { readonly url: string };
   readonly nats: { readonly url: string };
+  readonly telemetry: { readonly otlp: { readonly endpoint: string } };
+  readonly extraEnv: readonly { readonly name: string; readonly value: string }[];
 }
 
 /** What the chart's own values.yaml says of it. */
 const CONNECTIONS = 1000;
 
-async function toldBySidecar({ config, redis, nats }: Case): Promise<number> {
+async function toldBySidecar({ config, redis, nats, telemetry, extraEnv }: Case): Promise<number> {
   const file = join(folder, 'leasehold.yaml');
   const whole = { ...config, limits: { connections: CONNECTIONS, ...config.limits } };
   await writeFile(file, stringify(whole));
@@ -53,6 +55,8 @@ async function toldBySidecar({ config, redis, nats }: Case): Promise<number> {
     LEASEHOLD_LEDGER_URL: redis.url,
     LEASEHOLD_BUS_URL: nats.url,
     LEASEHOLD_MEMORY_LIMIT_MB: '16000000',
+    OTEL_EXPORTER_OTLP_ENDPOINT: telemetry.otlp.endpoint,
+    ...Object.fromEntries(extraEnv.map(({ name, value }) => [name, value])),
   };
   return worstCase(loadConfig({ environment, costs: SLOT_COSTS }), SLOT_COSTS).bytes;
 }
@@ -135,6 +139,22 @@ const someCase: fc.Arbitrary<Case> = fc.record({
   ),
   redis: fc.record({ url: fc.constantFrom('', 'redis://ledger') }),
   nats: fc.record({ url: fc.constantFrom('', 'nats://bus') }),
+  telemetry: fc.record({
+    otlp: fc.record({ endpoint: fc.constantFrom('', 'http://collector:4318') }),
+  }),
+  extraEnv: fc.uniqueArray(
+    fc.oneof(
+      fc.record({
+        name: fc.constantFrom(
+          'OTEL_BSP_MAX_QUEUE_SIZE', 'OTEL_BSP_MAX_EXPORT_BATCH_SIZE', 'OTEL_BLRP_MAX_QUEUE_SIZE',
+          'OTEL_SPAN_LINK_COUNT_LIMIT',
+        ),
+        value: count(0, 8192).map(String),
+      }),
+      fc.constant({ name: 'OTEL_EXPORTER_OTLP_ENDPOINT', value: 'http://elsewhere:4318' }),
+    ),
+    { maxLength: 3, selector: ({ name }) => name },
+  ),
 });
 
 /** Undefined: the sidecar refuses it, for a reason that the drawing does not know. */
@@ -167,6 +187,9 @@ describe('the worst case of memory', () => {
     const larger = { ...values, config: { namespaces: { sessions: { capacity: { bytes: '1Gi' } } } } };
     expect(await neededMiOf(larger)).toBeGreaterThan(neededMi + 1024);
     expect(await limitOf(larger)).toBe(inSteps(await neededMiOf(larger)));
+    const observed = { telemetry: { otlp: { endpoint: 'http://collector:4318' } } };
+    expect(await limitOf(observed)).toBe(inSteps(await neededMiOf(observed)));
+    expect(await neededMiOf(observed)).toBeGreaterThan((await neededMiOf({})) + 100);
   });
 
   test('is kept to when somebody sets another limit', async () => {
@@ -196,8 +219,11 @@ describe('the worst case of memory', () => {
 
 /** What the sidecar computes for the file the chart makes of these values, and probes beside it. */
 async function neededMiOf(values: Values): Promise<number> {
-  const { redis = { url: '' }, nats = { url: '' }, config = {} } = values as Partial<Case>;
-  const bytes = await toldBySidecar({ redis, nats, config });
+  const {
+    redis = { url: '' }, nats = { url: '' }, config = {}, telemetry = { otlp: { endpoint: '' } },
+    extraEnv = [],
+  } = values as Partial<Case>;
+  const bytes = await toldBySidecar({ redis, nats, config, telemetry, extraEnv });
   return Math.ceil(bytes / MEBIBYTE) + PROBES_MIB;
 }
 

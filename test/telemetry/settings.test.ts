@@ -3,6 +3,9 @@ import { describe, expect, test } from 'vitest';
 import { telemetrySettings } from '../../src/telemetry/settings.ts';
 
 const ENDPOINT = { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:4318' };
+const QUEUES = {
+  spans: { size: 2048, batch: 512 }, linksPerSpan: 128, logRecords: { size: 2048, batch: 512 },
+};
 
 describe('telemetry', () => {
   test.each<[string, Record<string, string>]>([
@@ -23,7 +26,7 @@ describe('telemetry', () => {
 
   test('is all on with one endpoint for all, and records every trace', () => {
     expect(telemetrySettings(ENDPOINT)).toEqual({
-      traces: { parentBased: true, ratio: 1 }, metrics: true, logs: true, warnings: [],
+      traces: { parentBased: true, ratio: 1 }, metrics: true, logs: true, queues: QUEUES, warnings: [],
     });
   });
 
@@ -33,7 +36,7 @@ describe('telemetry', () => {
     ['LOGS', { traces: undefined, metrics: false, logs: true }],
   ])('is on for %s alone where only that has an endpoint', (signal, expected) => {
     const environment = { [`OTEL_EXPORTER_OTLP_${signal}_ENDPOINT`]: 'https://collector:4318/in' };
-    expect(telemetrySettings(environment)).toEqual({ ...expected, warnings: [] });
+    expect(telemetrySettings(environment)).toEqual({ ...expected, queues: QUEUES, warnings: [] });
   });
 
   test('leaves out a signal whose exporter is none', () => {
@@ -47,6 +50,20 @@ describe('telemetry', () => {
     expect(settings?.warnings).toEqual([
       'OTEL_EXPORTER_OTLP_LOGS_ENDPOINT is not a URL: nothing is sent there',
     ]);
+  });
+
+  test('holds what the queues hold, as the SDK reads their sizes', () => {
+    const settings = telemetrySettings({
+      ...ENDPOINT,
+      OTEL_BSP_MAX_QUEUE_SIZE: '4096',
+      OTEL_BSP_MAX_EXPORT_BATCH_SIZE: 'many',
+      OTEL_SPAN_LINK_COUNT_LIMIT: '16',
+      OTEL_BLRP_MAX_QUEUE_SIZE: '-1',
+      OTEL_BLRP_MAX_EXPORT_BATCH_SIZE: '64',
+    });
+    expect(settings?.queues).toEqual({
+      spans: { size: 4096, batch: 512 }, linksPerSpan: 16, logRecords: { size: 2048, batch: 64 },
+    });
   });
 
   test.each<[Record<string, string>, object]>([

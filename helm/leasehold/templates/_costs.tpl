@@ -36,6 +36,17 @@
   "poolBytesMax": 17179869184,
   "endingsPerLive": 1.25,
   "endingBytes": 320,
+  "telemetry": {
+    "fixedBytes": 31211520,
+    "spanBytes": 5120,
+    "linkBytes": 384,
+    "logRecordBytes": 7168,
+    "linksMax": 128,
+    "queue": {
+      "size": 2048,
+      "batch": 512
+    }
+  },
   "eventBytesWithout": 1.01,
   "eventBytesWithValues": 2,
   "messageBytes": 5120,

@@ -108,11 +108,35 @@
   {{- $messageBytes := addf $costs.messageBytes (mulf $costs.messageBytesPerKeyByte $limits.keyBytes) -}}
   {{- $total = addf $total $costs.fixedBusBytes (ceil (mulf $eventBytes $eventCost)) (mulf 2 $bus.window $messageBytes) -}}
 {{- end -}}
+{{- $total = addf $total (include "leasehold.telemetryBytes" (dict "values" . "costs" $costs.telemetry)) -}}
 {{- $total = addf $total (mulf $rebuilds 2 (include "leasehold.bytes" $limits.valueBytes)) -}}
 {{- range $lines -}}
   {{- $total = addf $total (ceil (mulf (last .) (get $costs.each (first .)))) -}}
 {{- end -}}
 {{- $total -}}
+{{- end -}}
+
+{{- /* Where telemetry is on: its queues are as large as OTEL_ variables among extraEnv say. */ -}}
+{{- define "leasehold.telemetryBytes" -}}
+{{- $costs := .costs -}}
+{{- $endpoint := .values.telemetry.otlp.endpoint -}}
+{{- $given := dict -}}
+{{- range .values.extraEnv -}}
+  {{- if regexMatch "^OTEL_EXPORTER_OTLP_.*ENDPOINT$" .name -}}{{- $endpoint = .name -}}{{- end -}}
+  {{- if regexMatch "^[0-9]+$" (toString (.value | default "")) -}}{{- $_ := set $given .name (float64 .value) -}}{{- end -}}
+{{- end -}}
+{{- if $endpoint -}}
+  {{- $links := minf $costs.linksMax (dig "OTEL_SPAN_LINK_COUNT_LIMIT" $costs.linksMax $given) -}}
+  {{- $total := float64 $costs.fixedBytes -}}
+  {{- range $processor, $bytes := dict "BSP" (addf $costs.spanBytes (mulf $costs.linkBytes $links)) "BLRP" $costs.logRecordBytes -}}
+    {{- $size := dig (printf "OTEL_%s_MAX_QUEUE_SIZE" $processor) $costs.queue.size $given -}}
+    {{- $batch := dig (printf "OTEL_%s_MAX_EXPORT_BATCH_SIZE" $processor) $costs.queue.batch $given -}}
+    {{- $total = addf $total (mulf (addf $size (minf $size $batch)) $bytes) -}}
+  {{- end -}}
+  {{- $total -}}
+{{- else -}}
+  {{- 0 -}}
+{{- end -}}
 {{- end -}}
 
 {{- /* Bytes of a size (64Mi, 1.5GiB, 65536) or of a quantity of Kubernetes (which also has M and G). */ -}}
