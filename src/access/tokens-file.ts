@@ -3,7 +3,7 @@
  * than notified: an orchestrator swaps a symbolic link two directories up, which no watch of the
  * file itself would see, and a look every few seconds costs nothing.
  */
-import { closeSync, fstatSync, openSync, readSync, statSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readSync, statSync } from 'node:fs';
 import type { Log } from '../log/log.ts';
 import { repeat, type Timers } from '../machine/machine.ts';
 import { parseTokens, type TokenComplaint, TOKENS_FILE_BYTES_MAX } from './token-list.ts';
@@ -21,9 +21,12 @@ export function readTokens(path: string): ReadTokens {
   let text: string;
   let stamp: string;
   try {
-    const file = openSync(path, 'r');
+    // A pipe would otherwise hold the whole process up until somebody writes into it.
+    const file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
     try {
-      stamp = stampOf(fstatSync(file, { bigint: true }));
+      const stat = fstatSync(file, { bigint: true });
+      if (!stat.isFile()) throw new Error('it is no regular file');
+      stamp = stampOf(stat);
       text = wholeText(file);
     } finally {
       closeSync(file);

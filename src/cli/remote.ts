@@ -1,6 +1,7 @@
 /** What every command that talks to a sidecar has in common: where it is, and how answers are shown. */
 import { type Command, InvalidArgumentError } from 'commander';
 import type * as z from 'zod';
+import { isTokenText } from '../access/token.ts';
 import { readSecret } from '../config/secret-file.ts';
 import { Client } from './client.ts';
 import type { CommandIo } from './command-io.ts';
@@ -33,7 +34,9 @@ export function clientFor(options: RemoteOptions, io: CommandIo): Client {
 /** From a file, never as an argument: everybody on a machine can read those. */
 function tokenOf(file: string): string {
   try {
-    return readSecret(file);
+    const token = readSecret(file);
+    if (!isTokenText(token)) throw new Error('its first line is no token');
+    return token;
   } catch (error) {
     throw new CommandFailure(EXIT.configuration, `Cannot read the token in "${file}": ${(error as Error).message}`);
   }

@@ -1,4 +1,5 @@
 /** The file that is looked at again and again, in a real directory under a clock of the test. */
+import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -73,6 +74,10 @@ test('is read again when a directory above it is another one, as orchestrators s
 test.each<[string, () => void]>([
   ['is bad', () => writeFileSync(path, '{')],
   ['is gone', () => rmSync(path)],
+  ['is a pipe', () => {
+    rmSync(path);
+    execFileSync('mkfifo', [path]);
+  }],
   ['is too long', () => writeFileSync(path, ' '.repeat(TOKENS_FILE_BYTES_MAX + 1))],
 ])('that %s leaves the tokens as they are, says so once, and is read when it is good again', (_what, spoil) => {
   writeFileSync(path, listing('web'));
@@ -82,6 +87,7 @@ test.each<[string, () => void]>([
   look();
   expect(subject()).toBe('web');
   expect(logged).toEqual(['error the tokens are refused; those there were stay']);
+  rmSync(path, { force: true });
   writeFileSync(path, listing('jobs'));
   look();
   expect(subject()).toBe('jobs');

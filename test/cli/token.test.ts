@@ -54,17 +54,25 @@ describe('a command that talks to a sidecar', () => {
   test('shows the token of the file, as it is at each request', async () => {
     const file = join(directory, 'token');
     const sidecar = await fakeSidecar((_seen, response) => json(response, 200, {}));
+    const [first, second] = ['1', '2'].map((digit) => digit.repeat(40));
     const shown = () => sidecar.seen.map(({ headers }) => headers.authorization);
     try {
-      writeFileSync(file, 'first\n');
+      writeFileSync(file, `${first}\n`);
       await leasehold(['status', '--url', sidecar.url, '--token-file', file]);
-      writeFileSync(file, 'second\n');
+      writeFileSync(file, `${second}\n`);
       await leasehold(['status', '--url', sidecar.url], { environment: { LEASEHOLD_TOKEN_FILE: file } });
       await leasehold(['status', '--url', sidecar.url]);
-      expect(shown()).toEqual(['Bearer first', 'Bearer second', undefined]);
+      expect(shown()).toEqual([`Bearer ${first}`, `Bearer ${second}`, undefined]);
     } finally {
       await sidecar.close();
     }
+  });
+
+  test.each(['too-short', `${'x'.repeat(40)}\u0007`, `\uFEFF${'x'.repeat(40)}`])('refuses a file without a token, and does not repeat it', async (line) => {
+    const file = join(directory, 'token');
+    writeFileSync(file, `${line}\n`);
+    const { code, err } = await leasehold(['status', '--url', 'http://127.0.0.1:1', '--token-file', file]);
+    expect([code, err.trimEnd()]).toEqual([78, `Cannot read the token in "${file}": its first line is no token`]);
   });
 
   test('says which file it could not read', async () => {
