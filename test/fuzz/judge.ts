@@ -6,12 +6,20 @@ import type { Request } from './request.ts';
 /** Where nothing on the connection could be made out, so that no route was reached. */
 const OF_NO_HTTP = new Set(['invalid-request', 'malformed-body', 'body-too-large', 'request-timeout']);
 
+/** They are about all namespaces at once, as far as the caller may know of them. */
+const PAGES_OF_ALL = new Set(['status', 'metrics', 'reconcile', 'listLeases']);
+
 /** What is wrong with it; undefined: nothing. */
 export function complaintOf(request: Request, reply: Reply, others: readonly Caller[]): string | undefined {
   const { operation, strays } = request;
   const { status } = reply;
   const leak = leakIn(reply.text, others);
   if (leak !== undefined) return `shows what is ${leak}`;
+  // Where nothing was asked by name, another's namespace is not named either.
+  const tellsOfAll = status === 200 && PAGES_OF_ALL.has(operation.name);
+  const names = tellsOfAll ? others.flatMap(({ namespaces }) => namespaces) : [];
+  const named = names.find((name) => reply.body.includes(`"${name}"`));
+  if (named !== undefined) return `names "${named}"`;
   if (status === 0) {
     // A refusal of something large may be lost: the rest of it meets a closed connection.
     return request.bytes.length > 1024 ** 2 ? undefined : 'was not answered';

@@ -2,10 +2,11 @@
  * Who may do what: every route with every kind of token that does not allow it. A route that is
  * added is in these tables by itself; what cannot be derived from it, its row in `OTHERS` says.
  */
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { Route } from '../../src/http/route.ts';
 import { routesFor } from '../../src/http/routes.ts';
-import { type Answer, edge, type Edge, OPTIONS, START_MS } from './edge.ts';
+import { HEARTBEAT_MS } from '../../src/http/watchers.ts';
+import { type Answer, edge, type Edge, OPTIONS, START_MS, tokensOf } from './edge.ts';
 import { RawClient } from './raw.ts';
 import { type Sample, SAMPLES } from './samples.ts';
 
@@ -52,7 +53,10 @@ beforeEach(async () => {
   }
   await where.ask('PUT', '/v1/entries/default/known', { body: 'value', headers });
 });
-afterEach(() => where.stop());
+afterEach(async () => {
+  vi.useRealTimers();
+  await where.stop();
+});
 
 /** The sample of a route, by the name of a token. */
 function send({ method, operation }: Route, headers: Record<string, string>): Promise<Answer> {
@@ -215,6 +219,23 @@ test('the same Idempotency-Key of another subject is another key', async () => {
   expect(others.json.id).not.toBe(mine.json.id);
 });
 
+test('an answer given again is what the token allows now, not what it allowed then', async () => {
+  const operations = [
+    { op: 'put', namespace: 'default', key: 'a', value: 'aGk=', lease: 'known' },
+    { op: 'get', namespace: 'default', key: 'a' },
+  ];
+  const ask = (path: string, document: object) =>
+    where.ask('POST', path, { document, headers: { ...as('owner'), 'idempotency-key': '"k"' } });
+  const both = async () => [await ask('/v1/batch', { operations }), await ask('/v1/leases/known/renew', {})] as const;
+  const [batch, renewed] = await both();
+  expect([batch.json.applied, renewed.status]).toEqual([2, 200]);
+  where.tokens!.replace(tokensOf({ tokens: [token('owner', { namespaces: ['other'] })] }));
+  const [batchAgain, renewedAgain] = await both();
+  expect(batchAgain.json.results.map((each: { status: number }) => each.status)).toEqual([403, 403]);
+  expect(batchAgain.text).not.toContain('aGk=');
+  expect([renewedAgain.status, renewedAgain.json.code]).toEqual([403, 'forbidden']);
+});
+
 test('a namespace that is not the token’s is not on its status page', async () => {
   const seen: boolean[] = [];
   where.operations.status = (sees = () => true) => {
@@ -311,6 +332,17 @@ describe('a stream of events', () => {
     where.engine.submit({ op: 'put', ...after }, () => {});
     await client.until(() => client.received.includes('\r\n0\r\n\r\n'));
     expect(client.received).not.toContain('after');
+    client.close();
+  });
+
+  test('on which nothing happens ends with the next heartbeat', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+    const client = await watch('owner');
+    where.tokens!.replace([]);
+    vi.advanceTimersByTime(HEARTBEAT_MS);
+    vi.useRealTimers();
+    await client.until(() => client.received.includes('\r\n0\r\n\r\n'));
+    expect(client.received).not.toContain(': alive');
     client.close();
   });
 });

@@ -17,7 +17,7 @@ test('two callers who send anything to every route find no fault and nothing of 
   const expected = [
     'grantLease 201', 'grantLease 403', 'renewLease 200', 'renewLease 403', 'putEntry 201', 'putEntry 403',
     'getEntry 200', 'getEntry 403', 'listEntries 200', 'incrementEntry 200', 'batch 200', 'batch 409', 'batch 400',
-    'releaseLease 204', 'releaseLease 403', 'listLeases 200', 'renewLeases 200', 'watch 200', 'status 200', 'live 200',
+    'releaseLease 204', 'releaseLease 403', 'listLeases 200', 'renewLeases 200', 'watch 200', 'status 200', 'metrics 200', 'live 200',
   ];
   expect(expected.filter((each) => !seen.has(each))).toEqual([]);
 });
