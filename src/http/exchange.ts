@@ -216,16 +216,12 @@ export class Exchange {
    * something cannot be refused any more: its client is cut off, and asks again with its key.
    */
   #holdReply({ length }: Buffer): boolean {
-    const { edge, response } = this;
+    const { edge } = this;
     if (this.request.method === 'HEAD' || this.#answered) return true;
     // Who asks how things are has a bound of its own, and must learn it when they are bad.
     if (this.route?.class === 'health') return true;
     const budgets = this.route?.class === 'renew' ? [edge.bytes, edge.renewalBytes] : [edge.bytes];
-    const budget = budgets.find((each) => each.take(length));
-    if (budget !== undefined) {
-      response.once('close', () => budget.give(length));
-      return true;
-    }
+    if (budgets.some((budget) => this.#holdUntilSent(budget, length))) return true;
     if (this.route?.mutates === false) {
       this.refuse(reject('under-pressure', 'Cannot send the reply: too many are in flight'));
     } else {
@@ -244,8 +240,17 @@ export class Exchange {
     const connection = this.#connection;
     if (connection === undefined || response.socket !== null) return;
     const bytes = bodyBytes > LARGE_REPLY_BYTES ? QUEUED_REPLY_BYTES : bodyBytes + QUEUED_REPLY_BYTES;
-    if (edge.bytes.take(bytes)) response.once('close', () => edge.bytes.give(bytes));
-    else connection.takesNoMore = true;
+    if (!this.#holdUntilSent(edge.bytes, bytes)) connection.takesNoMore = true;
+  }
+
+  /** false: there is no room for so many. */
+  #holdUntilSent(budget: ByteBudget, bytes: number): boolean {
+    const { response } = this;
+    // Its client has gone: nothing is sent, and nothing would say when that is over.
+    if (response.closed) return true;
+    if (!budget.take(bytes)) return false;
+    response.once('close', () => budget.give(bytes));
+    return true;
   }
 
   sendDocument(status: number, headers: string[], document: object): void {

@@ -374,6 +374,37 @@ describe('many', () => {
     for (let time = 0; time < 4; time++) expect((await exchangeRaw(url, batch(2))).status).toBe(200);
   });
 
+  test('room for answers is not used up by clients that cut their connections before', async () => {
+    const { url, http, ask, core, interposed, journal } = await listening({
+      options: { inFlightBodyBytes: 100_000 },
+    });
+    await ask('PUT', '/v1/entries/default/k', { body: 'x'.repeat(15_000) });
+    const operations = [
+      { op: 'put', namespace: 'default', key: 'other', value: '' },
+      ...new Array(3).fill({ op: 'get', namespace: 'default', key: 'k' }),
+    ];
+    const body = JSON.stringify({ operations });
+    const batch =
+      'POST /v1/batch HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n' +
+      `Content-Length: ${body.length}\r\n\r\n${body}`;
+    for (let time = 1; time <= 4; time++) {
+      journal.prompt = false;
+      const hasty = client(url);
+      // The second answer is to wait behind the first.
+      hasty.send(batch + put('/v1/entries/default/small', ''));
+      await eventually(() => interposed.seen.length === 1 + 2 * time);
+      hasty.socket.resetAndDestroy();
+      await eventually(() => http.connections === 0);
+      journal.prompt = true;
+      journal.write();
+    }
+    expect(core.usage().entries).toBe(3);
+    expect((await ask('POST', '/v1/batch', { document: { operations } })).status).toBe(200);
+    // Nearly all there is: what each of the four took would be missing.
+    const page = await ask('GET', '/v1/entries/default?values=true');
+    expect(page.status).toBe(200);
+  });
+
   test('answers that wait behind unread ones are held like large ones; who asks on and does not read is cut off', async () => {
     const { url, http, ask } = await listening({ options: { inFlightBodyBytes: 400_000 } });
     await ask('PUT', '/v1/entries/default/k', { body: 'x'.repeat(15_000) });
