@@ -93,6 +93,7 @@ function collect(reading: BodyReading, length: number | undefined): FailReading 
   let over = false;
   const stop = (rejection: Rejection | undefined): void => {
     over = true;
+    whole = undefined;
     budget.give(held);
     // What still comes is thrown away, within the time a request may take.
     request.resume();
@@ -115,7 +116,10 @@ function collect(reading: BodyReading, length: number | undefined): FailReading 
   const onEnd = (): void => {
     if (over) return;
     over = true;
-    reading.done(whole?.subarray(0, received) ?? NOTHING, held);
+    const body = whole?.subarray(0, received) ?? NOTHING;
+    // The listeners are there as long as the request, which may outlast its body by far.
+    whole = undefined;
+    reading.done(body, held);
   };
   request.on('data', onData);
   request.on('end', onEnd);

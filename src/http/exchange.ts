@@ -283,7 +283,6 @@ export class Exchange {
     refuse: () => void = () => this.refuse(refusal),
   ): () => void {
     this.#leaveGate();
-    this.body = NO_BODY;
     return this.edge.admission.pace({
       kind: this.#class,
       connection: this.request.socket,
@@ -350,6 +349,8 @@ export class Exchange {
   #leaveGate(): void {
     this.#gate?.leave();
     this.#gate = undefined;
+    // An answer in line behind another keeps its request, and with it the exchange.
+    this.body = NO_BODY;
     if (this.#heldBytes > 0) this.#budget?.give(this.#heldBytes);
     this.#heldBytes = 0;
   }

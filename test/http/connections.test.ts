@@ -4,6 +4,8 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { SWEEP_MS } from '../../src/http/connections.ts';
 import { edge, type Edge, type EdgeChanges } from './edge.ts';
@@ -40,6 +42,13 @@ const codeOf = (body: string): string => JSON.parse(body).code;
 /** Turns of the event loop until something has happened; no time passes that a test could measure. */
 async function eventually(reached: () => boolean): Promise<void> {
   while (!reached()) await new Promise<void>((resolve) => setImmediate(resolve));
+}
+
+/** After what nobody can reach has been collected. */
+function heldBufferBytes(): number {
+  setFlagsFromString('--expose-gc');
+  runInNewContext('gc')();
+  return process.memoryUsage().arrayBuffers;
 }
 
 describe('one connection', () => {
@@ -419,6 +428,27 @@ describe('many', () => {
       const answers = await patient.answers(10 * time);
       expect(answers.every(({ status }) => status === 200)).toBe(true);
     }
+  });
+
+  test('bodies are not kept with answers that wait in line', async () => {
+    const bodies = 40;
+    const bodyBytes = 50_000;
+    const { url, interposed, journal } = await listening();
+    const one = client(url);
+    // Its answer goes on, so what comes after it waits.
+    one.send(get('/v1/events', 'Accept: text/event-stream\r\n'));
+    await one.until(() => one.received.includes('event-stream'));
+    const before = heldBufferBytes();
+    const chunked = 'PUT /v1/entries/default/k HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n';
+    const value = 'x'.repeat(bodyBytes);
+    for (let sent = 0; sent < bodies; sent += 2) {
+      one.send(put('/v1/entries/default/k', value));
+      one.send(`${chunked}${bodyBytes.toString(16)}\r\n${value}\r\n0\r\n\r\n`);
+      await eventually(() => interposed.seen.length === sent + 2);
+    }
+    interposed.seen.length = 0;
+    journal.groups.length = 0;
+    expect(heldBufferBytes() - before).toBeLessThan((bodies * bodyBytes) / 4);
   });
 
   test('requests of one class leave room for those of another', async () => {
