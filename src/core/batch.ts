@@ -41,17 +41,25 @@ export function batch(state: State, command: BatchCommand): BatchReply | Refusal
 }
 
 function performAll(state: State, operations: readonly BatchOperation[]): BatchResult[] {
-  let readBytes = 0;
-  return operations.map((operation) => {
-    if (operation.op !== 'get') return perform(state, operation);
-    if (readBytes > READ_BYTES_MAX) {
-      const detail = `Cannot get the entry: the values that this batch has read are ${readBytes} bytes already`;
+  const reads = new BatchReads();
+  return operations.map((operation) =>
+    operation.op === 'get' ? reads.read(() => get(state, operation)) : perform(state, operation),
+  );
+}
+
+/** What the gets of one batch come to; also of one that is answered again. */
+export class BatchReads {
+  #bytes = 0;
+
+  read(get: () => GetReply | Refusal): GetReply | Refusal {
+    if (this.#bytes > READ_BYTES_MAX) {
+      const detail = `Cannot get the entry: the values that this batch has read are ${this.#bytes} bytes already`;
       return refuse('value-too-large', detail, { limit: READ_BYTES_MAX });
     }
-    const result = get(state, operation);
-    if (!isRefusal(result)) readBytes += bytesOf(result);
+    const result = get();
+    if (!isRefusal(result)) this.#bytes += bytesOf(result);
     return result;
-  });
+  }
 }
 
 function bytesOf({ value, siblings = [] }: GetReply): number {

@@ -2,8 +2,9 @@
  * What has to be remembered of an answer so that it can be given again: for each command the ids,
  * versions and outcomes, never values and never what remains.
  */
+import { BatchReads } from '../core/batch.ts';
 import type {
-  Asked, BatchCommand, BatchOperation, BatchResult, Command, RenewReply, ReplyOf,
+  Asked, BatchCommand, BatchOperation, BatchResult, Command, GetReply, RenewReply, ReplyOf,
 } from '../core/command.ts';
 import type { Core } from '../core/core.ts';
 import { isRefusal, type Refusal } from '../core/refusal.ts';
@@ -140,13 +141,15 @@ export function replay(
       };
     case 'batch': {
       const { operations } = command as BatchCommand;
+      const reads = new BatchReads();
       return {
         applied: essence.applied,
         results: essence.results.map((each, index) => {
           const operation = operations[index]!;
           // What the token allows now counts, not what it allowed then.
           if (operation.op === 'refused') return operation.refusal;
-          return replay(core, operation, each, now) as BatchResult;
+          const again = () => replay(core, operation, each, now) as BatchResult;
+          return operation.op === 'get' ? reads.read(again as () => GetReply | Refusal) : again();
         }),
       };
     }

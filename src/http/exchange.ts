@@ -225,7 +225,7 @@ export class Exchange {
     if (this.route?.mutates === false) {
       this.refuse(reject('under-pressure', 'Cannot send the reply: too many are in flight'));
     } else {
-      this.#finish();
+      this.abandon();
       this.request.socket.destroy();
     }
     return false;
@@ -306,7 +306,7 @@ export class Exchange {
     this.refuse(reject('internal', 'Cannot answer: a fault of this sidecar, which is in its log'));
   }
 
-  /** The client went away before its request was whole. */
+  /** There will be no answer: the client went away before its request was whole, or is cut off. */
   abandon(): void {
     if (!this.#answered) this.span?.abandon();
     this.#finish();

@@ -113,6 +113,22 @@ describe('a batch', () => {
     expect(json.results[65].problem).toMatchObject({ code: 'value-too-large', limit: 1 << 22 });
   });
 
+  test('reads 4 MiB of values and no more when it is asked again, larger as they may be', async () => {
+    const one = edge({ options: { inFlightBodyBytes: 1 << 24, batchOperations: 100 } });
+    opened.push(one);
+    const { ask } = one;
+    const write = (body: string) => ask('PUT', '/v1/entries/default/k', { body });
+    await write('small');
+    const operations = new Array(80).fill({ op: 'get', namespace: 'default', key: 'k' });
+    const batch = () =>
+      ask('POST', '/v1/batch', { headers: { 'Idempotency-Key': '"k"' }, document: { operations } });
+    expect((await batch()).json.applied).toBe(80);
+    await write('x'.repeat(1 << 16));
+    const { results } = (await batch()).json;
+    expect(results[64].status).toBe(200);
+    expect(results[65].problem).toMatchObject({ code: 'value-too-large', limit: 1 << 22 });
+  });
+
   test('says which operation it could not take', async () => {
     const { ask } = open();
     const document = { operations: [get('k'), get('..')] };
