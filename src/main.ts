@@ -4,6 +4,12 @@
  */
 import { enableCompileCache } from 'node:module';
 import { EXIT_CODES } from './exit-codes.ts';
+import { nextStopSignal } from './stop-signal.ts';
+
+const args = process.argv.slice(2);
+const serves = args.length === 0 || (args.length === 1 && args[0] === 'serve');
+// First of all: loading the rest takes longer than a platform needs to change its mind.
+const stopSignal = serves ? nextStopSignal() : undefined;
 
 // Types are stripped and code is compiled once per machine, not once per start: half the time to
 // ready and a third of the memory. Where nothing can be written, it is done anew each time.
@@ -11,11 +17,10 @@ enableCompileCache();
 
 const LINGER_MS = 100;
 
-const args = process.argv.slice(2);
-if (args.length === 0 || (args.length === 1 && args[0] === 'serve')) {
+if (serves) {
   // The command line's own modules are not needed to serve.
   const { serve } = await import('./serve.ts');
-  process.exitCode = await serve();
+  process.exitCode = await serve(stopSignal);
   // Everything is closed by now. What a library still waits for, as for a collector that does not
   // answer, is not waited for.
   setTimeout(() => process.exit(), LINGER_MS).unref();

@@ -17,13 +17,14 @@ import type { LogFields } from './log/fields.ts';
 import { openLog, type RootLog } from './log/root-log.ts';
 import { systemMachine } from './machine/system-machine.ts';
 import { type Sidecar, startSidecar } from './sidecar.ts';
+import { nextStopSignal } from './stop-signal.ts';
 import { telemetryOpener } from './telemetry/telemetry.ts';
 
 /** Beyond the grace period for draining, before the process ends itself. */
 const LAST_RESORT_MS = 5000;
 
-/** Resolves with the exit code once the sidecar has stopped. */
-export async function serve(): Promise<number> {
+/** Resolves with the exit code once the sidecar has stopped. A signal that is early waits for the start. */
+export async function serve(stopSignal = nextStopSignal()): Promise<number> {
   const sources = { environment: process.env, costs: SLOT_COSTS };
   let config: Config;
   try {
@@ -38,7 +39,6 @@ export async function serve(): Promise<number> {
   process.once('uncaughtException', (error) => endAtOnce(log, faultFields(error), 'stopping: nobody expected this error'));
   const fatal = Promise.withResolvers<Error>();
   let sidecar: Sidecar;
-  const stopSignal = nextStopSignal();
   const flags = new LiveFlags(config.flags);
   const running: { sidecar?: Sidecar } = {};
   process.on('SIGHUP', () => {
@@ -85,12 +85,6 @@ function endAtOnce(log: RootLog, fields: LogFields, message: string): never {
   log.error(fields, message);
   log.flush();
   process.exit(EXIT_CODES.brokenInvariant);
-}
-
-function nextStopSignal(): Promise<NodeJS.Signals> {
-  return new Promise((resolve) => {
-    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, resolve);
-  });
 }
 
 function exitCodeOf(error: unknown): number | undefined {

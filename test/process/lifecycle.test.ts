@@ -46,7 +46,23 @@ describe('a start', () => {
   });
 });
 
+/** For NODE_OPTIONS: has the process tell itself to stop when it is about to load what serves. */
+const STOPPED_WHILE_LOADING = encodeURIComponent(
+  "import { registerHooks } from 'node:module';" +
+    'registerHooks({ resolve(specifier, context, next) {' +
+    "  if (specifier === './serve.ts') process.kill(process.pid, 'SIGTERM');" +
+    '  return next(specifier, context);' +
+    '} });',
+);
+
 describe('SIGTERM', () => {
+  test('is heard before anything is loaded: the first process of a container would not get it again', async () => {
+    const environment = { NODE_OPTIONS: `--import=data:text/javascript,${STOPPED_WHILE_LOADING}` };
+    const sidecar = launch({ dataDirectory: scratchDirectory(), environment });
+    // Unheard, it would end this process by its default action, and that of a container not at all.
+    expect(await sidecar.ended).toEqual({ code: 0, signal: null });
+  });
+
   test('ends it with 0, and the next start finds a clean end and everything as it was', async () => {
     const dataDirectory = scratchDirectory();
     const first = await start({ dataDirectory });
