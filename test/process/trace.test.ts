@@ -334,6 +334,29 @@ describe('the SDK', () => {
     }
   });
 
+  test('throws wherever it is called, and changes no answer and no event', async () => {
+    const broken = new URL('throwing-sdk.ts', import.meta.url).href;
+    const one = await sidecar('one', { NODE_OPTIONS: `--import=${broken}`, OTEL_LOGS_EXPORTER: 'otlp' });
+    const { answer } = await grant(one, 'web-1', 400);
+    expect(answer.status).toBe(201);
+    expect((await traced(one, 'PUT', '/v1/entries/default/k?lease=web-1', 'v')).answer.status).toBe(201);
+    expect((await traced(one, 'GET', '/v1/entries/default/k')).answer.body.toString()).toBe('v');
+    expect((await traced(one, 'POST', '/v1/leases/web-1/renew', '{"ttlMs": 300}', json)).answer.status).toBe(200);
+    expect((await traced(one, 'GET', '/nowhere')).answer.status).toBe(404);
+    await message('leasehold.lease.ended.v1');
+    await message('leasehold.entry.ended.v1');
+    await told(one);
+    expect(await one.stop()).toEqual({ code: 0, signal: null });
+    const lines = one.err().split('\n').filter((line) => line.startsWith('{')).map((line) => JSON.parse(line));
+    const faults = lines.filter(({ message: said }) => said === 'the SDK of telemetry has thrown');
+    expect(faults[0]).toMatchObject({
+      level: 'warn', 'exception.type': 'TypeError', 'exception.message': 'planted: the SDK is broken',
+    });
+    // Not one for each.
+    expect(faults.length).toBeLessThan(20);
+    expect(lines.filter(({ level }) => level === 'error')).toEqual([]);
+  });
+
   test('holds up nobody who stops, though nobody answers where it sends to', async () => {
     const one = await watched(NOBODY);
     expect(one.err()).toContain('LOADED');

@@ -9,6 +9,7 @@ import {
 import type { LogFields } from '../../log/fields.ts';
 import type { LineLevel } from '../../log/levels.ts';
 import type { Write } from '../../log/repeats.ts';
+import type { Border } from './border.ts';
 
 const SEVERITIES: Readonly<Record<LineLevel, SeverityNumber>> = {
   debug: SeverityNumber.DEBUG,
@@ -18,15 +19,15 @@ const SEVERITIES: Readonly<Record<LineLevel, SeverityNumber>> = {
 };
 const OURS = 'leasehold.';
 
-export function otelLines(logger: Logger): Write {
+export function otelLines(logger: Logger, border: Border): Write {
   return (level, { trace_id: traceId, span_id: spanId, ...fields }, message) => {
-    logger.emit({
+    border.attempt(() => logger.emit({
       severityNumber: SEVERITIES[level],
       severityText: level.toUpperCase(),
       body: message,
       attributes: attributesOf(fields),
       ...(traceId === undefined || spanId === undefined ? {} : { context: contextOf(traceId, spanId) }),
-    });
+    }), undefined);
   };
 }
 

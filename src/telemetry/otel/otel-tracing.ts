@@ -1,12 +1,17 @@
-/** Spans by OpenTelemetry's API: contexts become 25 bytes and back at this border. */
+/**
+ * Spans by OpenTelemetry's API: contexts become 25 bytes and back at this border, and nothing that the
+ * SDK throws comes across it. What it did not record says so, and goes on under its caller's context.
+ */
+import { randomBytes } from 'node:crypto';
 import {
-  context, createTraceState, type Context, type Link, ROOT_CONTEXT, type Span as ApiSpan,
-  type SpanContext, SpanKind, SpanStatusCode, trace, type Tracer,
+  context, createTraceState, type Context, isSpanContextValid, type Link, ROOT_CONTEXT,
+  type Span as ApiSpan, type SpanContext, SpanKind, SpanStatusCode, trace, TraceFlags, type Tracer,
 } from '@opentelemetry/api';
 import { TRACE_BYTES } from '../../core/trace.ts';
 import { ATTRIBUTES } from '../../tracing/names.ts';
 import type { Attributes, Span, SpanLink, SpanOptions, Tracing } from '../../tracing/tracing.ts';
 import type { Sampler } from '../sampling.ts';
+import type { Border } from './border.ts';
 
 const KINDS = {
   internal: SpanKind.INTERNAL,
@@ -20,10 +25,12 @@ const FLAGS_AT = 24;
 export class OtelTracing implements Tracing {
   readonly #tracer: Tracer;
   readonly #sampler: Sampler;
+  readonly #border: Border;
 
-  constructor(tracer: Tracer, sampler: Sampler) {
+  constructor(tracer: Tracer, sampler: Sampler, border: Border) {
     this.#tracer = tracer;
     this.#sampler = sampler;
+    this.#border = border;
   }
 
   samples(parent?: Uint8Array): boolean {
@@ -31,6 +38,12 @@ export class OtelTracing implements Tracing {
   }
 
   start(name: string, options: SpanOptions = {}): Span {
+    const span = this.#border.attempt(() => this.#begin(name, options), undefined);
+    return new OtelSpan(span ?? unrecorded(options), this.#border);
+  }
+
+  /** undefined: the SDK does not record it. */
+  #begin(name: string, options: SpanOptions): ApiSpan | undefined {
     const { kind = 'internal', links, attributes, startMs } = options;
     const span = this.#tracer.startSpan(
       name,
@@ -42,29 +55,31 @@ export class OtelTracing implements Tracing {
       },
       parentOf(options),
     );
-    return new OtelSpan(span);
+    return isSpanContextValid(span.spanContext()) ? span : undefined;
   }
 
   within<T>(span: Span, work: () => T): T {
-    return context.with(contextOf(span), work);
+    return this.#border.around((ours) => context.with(contextOf(span), ours), work);
   }
 
   outside<T>(work: () => T): T {
-    return context.with(ROOT_CONTEXT, work);
+    return this.#border.around((ours) => context.with(ROOT_CONTEXT, ours), work);
   }
 
   get active(): Span | undefined {
-    const span = trace.getActiveSpan();
-    return span === undefined ? undefined : new OtelSpan(span);
+    const span = this.#border.attempt(() => trace.getActiveSpan(), undefined);
+    return span === undefined ? undefined : new OtelSpan(span, this.#border);
   }
 }
 
 class OtelSpan implements Span {
   readonly span: ApiSpan;
+  readonly #border: Border;
   #trace: Uint8Array | undefined;
 
-  constructor(span: ApiSpan) {
+  constructor(span: ApiSpan, border: Border) {
     this.span = span;
+    this.#border = border;
   }
 
   get trace(): Uint8Array {
@@ -73,21 +88,30 @@ class OtelSpan implements Span {
   }
 
   set(attributes: Attributes): void {
-    this.span.setAttributes(attributes);
+    this.#border.attempt(() => this.span.setAttributes(attributes), undefined);
   }
 
   link(link: SpanLink): void {
-    this.span.addLink(linkOf(link));
+    this.#border.attempt(() => this.span.addLink(linkOf(link)), undefined);
   }
 
   fail(type: string): void {
-    this.span.setAttribute(ATTRIBUTES.errorType, type);
-    this.span.setStatus({ code: SpanStatusCode.ERROR });
+    this.#border.attempt(() => {
+      this.span.setAttribute(ATTRIBUTES.errorType, type);
+      this.span.setStatus({ code: SpanStatusCode.ERROR });
+    }, undefined);
   }
 
   end(endMs?: number): void {
-    this.span.end(endMs);
+    this.#border.attempt(() => this.span.end(endMs), undefined);
   }
+}
+
+/** In the place of a span: nothing is sent of it, and what follows from it is not recorded. */
+function unrecorded({ parent }: SpanOptions): ApiSpan {
+  const ids = parent === undefined || parent === 'none' ? randomBytes(TRACE_BYTES)
+    : parent instanceof Uint8Array ? parent : parent.trace;
+  return trace.wrapSpanContext({ ...spanContextOf(ids), traceFlags: TraceFlags.NONE });
 }
 
 function parentOf({ parent, parentState }: SpanOptions): Context {

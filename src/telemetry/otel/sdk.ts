@@ -9,11 +9,13 @@
 import { randomBytes } from 'node:crypto';
 import { diag, logs, SamplingDecision, trace } from '@opentelemetry/api';
 import { NodeSDK, type NodeSDKConfiguration } from '@opentelemetry/sdk-node';
+import { faultFields } from '../../log/exception-fields.ts';
 import type { Log } from '../../log/log.ts';
 import type { RootLog } from '../../log/root-log.ts';
 import { Sampler } from '../sampling.ts';
 import type { TelemetrySettings } from '../settings.ts';
 import type { Telemetry, TelemetryParts } from '../telemetry.ts';
+import { Border } from './border.ts';
 import { Diagnostics, diagnosticsLevel } from './diagnostics.ts';
 import { otelLines } from './log-lines.ts';
 import { metricProducer } from './metric-producer.ts';
@@ -48,12 +50,13 @@ export function startSdk(
     }
   }
   sdk.start();
-  const tracing = sampler && new OtelTracing(trace.getTracer(SCOPE, identity.version), sampler);
+  const border = new Border((error) => log.warn(faultFields(error), 'the SDK of telemetry has thrown'));
+  const tracing = sampler && new OtelTracing(trace.getTracer(SCOPE, identity.version), sampler, border);
   if (tracing !== undefined) log.attach({ active: () => tracing.active?.trace });
-  if (settings.logs) log.attach({ write: otelLines(logs.getLogger(SCOPE, identity.version)) });
+  if (settings.logs) log.attach({ write: otelLines(logs.getLogger(SCOPE, identity.version), border) });
   return {
     ...(tracing === undefined ? {} : { tracing }),
-    close: (budgetMs) => within(budgetMs, sdk.shutdown()),
+    close: (budgetMs) => within(budgetMs, async () => sdk.shutdown()),
   };
 }
 
@@ -76,11 +79,11 @@ function setDiagnostics(log: Log): void {
   });
 }
 
-async function within(budgetMs: number, work: Promise<void>): Promise<void> {
+async function within(budgetMs: number, work: () => Promise<void>): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   const over = new Promise<void>((resolve) => {
     timer = setTimeout(resolve, budgetMs);
   });
-  await Promise.race([work.catch(() => {}), over]);
+  await Promise.race([work().catch(() => {}), over]);
   clearTimeout(timer);
 }
