@@ -31,10 +31,14 @@ const OWNED = [
 
 type Schema = Record<string, unknown>;
 
-/** `values.schema.json`: written by hand, but for `config`, which is what the sidecar's file may hold. */
+/**
+ * `values.schema.json`: written by hand, but for `config`, which is what the sidecar's file may hold,
+ * and for what is required: every value there is, as helm takes the default away where somebody says null.
+ */
 export function chartSchema(): string {
   const schema = JSON.parse(readFileSync(join(CHART, 'values.schema.json'), 'utf8')) as {
     properties: Schema;
+    definitions: Record<string, Schema>;
   };
   const { $schema: _, ...file } = z.toJSONSchema(fileSchema, {
     target: 'draft-7', io: 'input', unrepresentable: 'any',
@@ -44,7 +48,20 @@ export function chartSchema(): string {
     description: 'The file of the sidecar (docs/configuration.md), but for what has a value of its own.',
     ...(forHelm(file) as Schema),
   };
+  requireAll(schema, standardValues(), schema.definitions);
   return `${JSON.stringify(schema, null, 2)}\n`;
+}
+
+function requireAll(schema: Schema, values: Readonly<Record<string, unknown>>, definitions: Record<string, Schema>): void {
+  if (Object.keys(values).length === 0) return;
+  schema['required'] = Object.keys(values);
+  for (const [key, value] of Object.entries(values)) {
+    if (key === 'config' || typeof value !== 'object' || value === null || Array.isArray(value)) continue;
+    const given = (schema['properties'] as Record<string, Schema>)[key]!;
+    const reference = given['$ref'] as string | undefined;
+    const group = reference === undefined ? given : definitions[reference.split('/').at(-1)!]!;
+    requireAll(group, value as Record<string, unknown>, definitions);
+  }
 }
 
 function removeOption(schema: Schema, [key, ...rest]: readonly string[]): void {
@@ -201,6 +218,10 @@ function* rowsOf(map: YAMLMap, path: readonly string[]): Generator<ValueRow> {
       yield { path: here.join('.'), standard, meaning };
     }
   }
+}
+
+function standardValues(): Readonly<Record<string, unknown>> {
+  return parseDocument(readFileSync(join(CHART, 'values.yaml'), 'utf8')).toJS();
 }
 
 /** Every value of `values.yaml` with its default and its comment. */

@@ -61,12 +61,14 @@ export async function withDependencies(helm: Helm, chart: string): Promise<strin
   return join(copy, chart);
 }
 
-/** A chart that has this one in it, and one template. */
-export async function including(text: string): Promise<string> {
+/** A chart that has this one in it, by its name or by others, and one template. */
+export async function including(text: string, ...aliases: readonly string[]): Promise<string> {
   const chart = await mkdtemp(join(folder, 'including-'));
   await cp(CHART, join(chart, 'charts/leasehold'), { recursive: true });
   await mkdir(join(chart, 'templates'));
-  await writeFile(join(chart, 'Chart.yaml'), 'apiVersion: v2\nname: including\nversion: 1.0.0\n');
+  const dependencies = aliases.map((alias) => ({ name: 'leasehold', alias, version: '^0.1.0', repository: '' }));
+  const about = { apiVersion: 'v2', name: 'including', version: '1.0.0', dependencies };
+  await writeFile(join(chart, 'Chart.yaml'), JSON.stringify(about));
   await writeFile(join(chart, 'templates/included.yaml'), text);
   return chart;
 }

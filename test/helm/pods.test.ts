@@ -170,6 +170,8 @@ describe('a pod that includes the sidecar', () => {
     ['.Subcharts.switchedOff', 'where a condition has switched it off, include nothing'],
     ['(dict "chart" .Values)', 'leasehold: give the templates this chart'],
     ['(dict "chart" .Subcharts.leasehold "listen" (dict "port" 1))', 'leasehold: listen is not for one workload to say'],
+    ['(dict "chart" .Subcharts.leasehold "data" (dict "volum" "state"))', 'leasehold: there is no value data.volum; its group has sizeLimit, volume'],
+    ['(dict "chart" .Subcharts.leasehold "data" "state")', 'leasehold: data is a dict'],
     ['(dict "chart" .Subcharts.leasehold "resources" (dict "limits" (dict "memory" "64Mi")))', 'resources.limits.memory: 64Mi is too little'],
   ])('is told what it does wrong: include with %s', async (given, sentence) => {
     const chart = await including(`initContainers:\n{{ include "leasehold.sidecar" ${given} }}\n`);
@@ -178,6 +180,25 @@ describe('a pod that includes the sidecar', () => {
       expect(code).toBe(1);
       expect(stderr).toContain(sentence);
     }
+  });
+
+  test('has objects of its own by each alias, with names that a cluster takes', async () => {
+    const aliases = ['jobsState', 'web_state', 'state2'];
+    const chart = await including('kind: Included\n{{ include "leasehold.podLabels" .Subcharts.jobsState }}', ...aliases);
+    for (const helm of helms) {
+      const all = await rendered(helm, {}, chart);
+      const names = all.filter(({ kind }) => kind === 'ConfigMap').map(({ metadata }) => metadata.name);
+      expect(names.sort()).toEqual(['demo-jobs-state', 'demo-state2', 'demo-web-state']);
+      expect(ofKind(all, 'Included')['leasehold/instance']).toBe('demo-jobs-state');
+    }
+  });
+
+  test.each([
+    [`1.0.0-${'a'.repeat(100)}`, `1.0.0-${'a'.repeat(57)}`],
+    ['_edge-', 'edge'],
+  ])('is labelled with its version as a label may be: %s', async (tag, label) => {
+    const { metadata } = ofKind(await rendered(helms[1], { image: { tag } }), 'ConfigMap');
+    expect(metadata.labels['app.kubernetes.io/version']).toBe(label);
   });
 
   test('has no agent for a sidecar', async () => {
@@ -227,6 +248,19 @@ describe('the policy', () => {
       telemetry: { otlp: { endpoint: 'http://collector:4318' } },
     });
     expect(ports(all.egress)).toEqual([dns, 'TCP 6379', 'TCP 4222', 'TCP 4317, TCP 4318']);
+  });
+
+  test('lets out to the ports that the URLs name, whatever they are', async () => {
+    const all = await policy({
+      redis: { url: 'redis+sentinel://leasehold@sentinel-0,sentinel-1:26380/main/2' },
+      nats: { url: 'tls://[fd00::4]:4223,nats' },
+      telemetry: { otlp: { endpoint: 'https://collector.example/v1:1' } },
+    });
+    expect(ports(all.egress).slice(1)).toEqual([
+      'TCP 6379, TCP 26379, TCP 26380',
+      'TCP 4222, TCP 4223',
+      'TCP 4317, TCP 4318, TCP 443',
+    ]);
   });
 
   test('lets in nobody, or who scrapes', async () => {

@@ -162,6 +162,15 @@ describe('the schema refuses', () => {
     expect(four).toMatch(new RegExp(`at '${pointer}': additional properties .*'${key}'.* not allowed`));
   });
 
+  // It takes the default away; templates would make nothing of it, or a pod without a journal's limit.
+  test.each(['config', 'drainMs', 'redis', 'redis.tls.caSecret', 'resources.limits', 'data.sizeLimit', 'agent'])('%s: null', async (path) => {
+    const [three, four] = await refusals(at(path, null));
+    const group = path.split('.').slice(0, -1);
+    const key = path.split('.').at(-1)!;
+    expect(three).toContain(`- ${group.join('.') || '(root)'}: ${key} is required`);
+    expect(four).toContain(`at '${group.map((part) => `/${part}`).join('')}': missing property '${key}'`);
+  });
+
   test('a namespace whose name is none', async () => {
     const [three, four] = await refusals(at('config.namespaces', { 'Not One': {} }));
     expect(three).toContain('config.namespaces');
@@ -206,6 +215,8 @@ const CONTRADICTIONS: readonly (readonly [sentence: string, values: Values])[] =
     { ...TOKENS, podMonitor: { enabled: true, tokenSecret: { name: 'metrics' } } },
   ],
   ['podMonitor.tokenSecret.name: /metrics takes a token', { ...REACHABLE, podMonitor: { enabled: true } }],
+  ['resources.requests.memory: 8Gi is more than the limit', { resources: { requests: { memory: '8Gi' } } }],
+  ['resources.requests.cpu: 0.5 is more than the limit, 200m', { resources: { requests: { cpu: '0.5' }, limits: { cpu: '200m' } } }],
   ['resources.limits.memory: 128Mi is too little', { resources: { limits: { memory: '128Mi' } } }],
 ];
 

@@ -50,6 +50,24 @@
   {{- end -}}
 {{- end -}}
 {{- include "leasehold.memoryCheck" $values -}}
+{{- include "leasehold.requestsCheck" $values -}}
+{{- end -}}
+
+{{- /* An API server takes no container that asks for more than it may have, and says so to a controller only. */ -}}
+{{- define "leasehold.requestsCheck" -}}
+{{- $resources := include "leasehold.resources" . | fromYaml -}}
+{{- range $resource, $measure := dict "cpu" "leasehold.cores" "memory" "leasehold.bytes" -}}
+  {{- $limit := get $resources.limits $resource -}}
+  {{- $request := get ($resources.requests | default dict) $resource -}}
+  {{- if and $limit $request (gt (include $measure $request | float64) (include $measure $limit | float64)) -}}
+    {{- printf "resources.requests.%s: %v is more than the limit, %v" $resource $request $limit | fail -}}
+  {{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- /* Of a quantity of Kubernetes: 500m, 0.5. */ -}}
+{{- define "leasehold.cores" -}}
+{{- hasSuffix "m" . | ternary (divf (trimSuffix "m" .) 1000) (float64 .) -}}
 {{- end -}}
 
 {{- /* How long the pod may take to stop. An agent has no service beside it. Takes values. */ -}}

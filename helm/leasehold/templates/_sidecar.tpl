@@ -100,8 +100,25 @@ http://{{ include "leasehold.hostAndPort" (dict "host" $host "port" .Values.list
     {{- printf "leasehold: %s is not for one workload to say; data, resources, extraEnv and serviceStopSeconds are" $key | fail -}}
   {{- end -}}
 {{- end -}}
+{{- include "leasehold.knownKeys" (dict "given" $otherwise "known" $chart.Values "at" "") -}}
 {{- $values := mergeOverwrite (deepCopy $chart.Values) (deepCopy $otherwise) -}}
 {{- /* Through YAML, where helm 3 would call the members of the chart otherwise. */ -}}
 {{- $about := dict "Name" $chart.Chart.Name "Version" $chart.Chart.Version "AppVersion" $chart.Chart.AppVersion -}}
 {{- dict "Values" $values "Release" (dict "Name" $chart.Release.Name "Service" $chart.Release.Service) "Chart" $about | toYaml -}}
+{{- end -}}
+
+{{- /* No schema sees what a template is given: a wrong name would leave the journal where nobody keeps it. */ -}}
+{{- define "leasehold.knownKeys" -}}
+{{- range $key, $value := .given -}}
+  {{- $path := printf "%s%s" $.at $key -}}
+  {{- if not (hasKey $.known $key) -}}
+    {{- printf "leasehold: there is no value %s; its group has %s" $path (keys $.known | sortAlpha | join ", ") | fail -}}
+  {{- end -}}
+  {{- $standard := get $.known $key -}}
+  {{- if ne (kindIs "map" $value) (kindIs "map" $standard) -}}
+    {{- printf "leasehold: %s is %s" $path (kindIs "map" $standard | ternary "a dict" "no dict") | fail -}}
+  {{- else if kindIs "map" $value -}}
+    {{- include "leasehold.knownKeys" (dict "given" $value "known" $standard "at" (printf "%s." $path)) -}}
+  {{- end -}}
+{{- end -}}
 {{- end -}}
