@@ -9,7 +9,7 @@ import type {
 import { capacityRefusal, roomForLease } from './capacity.ts';
 import { endLease, settleLease } from './endings.ts';
 import { END_REASONS } from './fact-format.ts';
-import { explicitId, LIVE } from './lease-table.ts';
+import { explicitId, isImplicitId, LIVE } from './lease-table.ts';
 import { CONFIRMED, PERHAPS_SEEN } from './ledger-columns.ts';
 import type { Namespace } from './namespaces.ts';
 import { type Refusal, refuse } from './refusal.ts';
@@ -149,6 +149,10 @@ export function grant(state: State, command: GrantCommand): GrantReply | Refusal
     if (earlier !== 0 && settleLease(state, earlier)) {
       return heldLease(state, earlier, command);
     }
+    // Such a lease is found by what its id says, so an explicit one of that id never would be.
+    if (isImplicitId(command.id)) {
+      return refuse('invalid-request', `Cannot grant lease "${command.id}": only implicit leases have such ids`);
+    }
   }
   const givenMs =
     command.ttlMs === undefined
@@ -156,8 +160,13 @@ export function grant(state: State, command: GrantCommand): GrantReply | Refusal
       : ttlMs;
   const full = roomForLease(state, namespace, command);
   if (full !== undefined) return full;
-  const sequence = state.nextSequence();
-  const id = command.id ?? explicitId(state.actors.text(state.actors.self), sequence);
+  let sequence = state.nextSequence();
+  let id = command.id ?? explicitId(state.actors.text(state.actors.self), sequence);
+  // A client may have chosen what would have been the next one; each such lease is passed over once.
+  while (command.id === undefined && leases.find(id) !== 0) {
+    sequence = state.nextSequence();
+    id = explicitId(state.actors.text(state.actors.self), sequence);
+  }
   state.namespaces.adopt(namespace);
   const lease = state.allocateLease({
     namespace,
