@@ -7,7 +7,7 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -42,7 +42,9 @@ describe('the session of the README', () => {
     for (const name of Object.keys(environment)) {
       if (name.startsWith('LEASEHOLD_')) delete environment[name];
     }
-    environment['PATH'] = `${join(ROOT, 'node_modules/.bin')}:${environment['PATH']}`;
+    // A stranger's: the first node on it runs nothing, as one that is too old.
+    writeFileSync(join(directory, 'node'), '#!/bin/sh\nexit 1\n', { mode: 0o755 });
+    environment['PATH'] = `${directory}:${environment['PATH']}`;
     shell = spawn('bash', [], { cwd: ROOT, env: environment, stdio: ['pipe', 'pipe', 'inherit'] });
     started.push(shell);
     printed = shell.stdout!.setEncoding('utf8')[Symbol.asyncIterator]();
