@@ -14,6 +14,7 @@ import type { RecoveryProgress, RecoverySummary } from './engine/recovery.ts';
 import type { Rejection } from './errors.ts';
 import type { Operations, Readiness } from './http/operations.ts';
 import type { Journal } from './journal/journal.ts';
+import type { Log } from './log/log.ts';
 import { type Machine, repeat } from './machine/machine.ts';
 import { Metering } from './metering.ts';
 import { type DegradedReason, ordered, READINESS_REASONS } from './readiness.ts';
@@ -99,6 +100,8 @@ export class SidecarOperations implements Operations {
   readonly #startedAt: number;
   #beatAt: number;
   readonly #endBeat: () => void;
+  #seenReasons = '';
+  #toldReasons = '';
 
   constructor(parts: {
     readonly config: Config;
@@ -107,6 +110,7 @@ export class SidecarOperations implements Operations {
     readonly feed: Feed;
     readonly idempotency: IdempotencyMemory;
     readonly machine: Machine;
+    readonly log: Pick<Log, 'info' | 'warn'>;
   }) {
     this.#config = parts.config;
     this.flags = () => parts.config.flags;
@@ -122,6 +126,7 @@ export class SidecarOperations implements Operations {
     this.#endBeat = repeat(parts.machine, BEAT_MS, () => {
       this.#beatAt = this.#machine.monotonicMs();
       this.metering.lookAtClocks();
+      this.#tellChange(parts.log);
     });
   }
 
@@ -151,6 +156,19 @@ export class SidecarOperations implements Operations {
     if (reasons.length === 0) return { ready: true, state: 'ready', reasons };
     const ready = reasons.every((reason) => READINESS_REASONS[reason].ready);
     return { ready, state: 'degraded', reasons };
+  }
+
+  /** Logs what it is degraded by once that has stood for a beat, and that it is over. */
+  #tellChange(log: Pick<Log, 'info' | 'warn'>): void {
+    if (this.phase !== 'ready') return;
+    const { reasons } = this.readiness();
+    const now = reasons.join();
+    const stands = now === this.#seenReasons;
+    this.#seenReasons = now;
+    if (!stands || now === this.#toldReasons) return;
+    this.#toldReasons = now;
+    if (reasons.length === 0) log.info({ reasons }, 'ready again');
+    else log.warn({ reasons }, 'degraded');
   }
 
   metrics(seen: Seen = () => true): string {

@@ -122,7 +122,7 @@ export async function startSidecar(parts: SidecarParts): Promise<Sidecar> {
   const memory = worstCase(config, SLOT_COSTS);
   log.info({ worstCase: describeWorstCase(memory, config.memoryLimitBytes) }, 'memory at worst');
   const operations = new SidecarOperations({
-    config, worstCase: memory, actor, feed, idempotency, machine,
+    config, worstCase: memory, actor, feed, idempotency, machine, log,
   });
   operations.flags = parts.flags;
   const { metering } = operations;

@@ -66,7 +66,7 @@ export const LOG_FIELDS = {
   part: { type: 'text', tells: true, meaning: 'A part of the sidecar, by the name it has when parts are closed.' },
   signal: { type: 'text', meaning: 'The signal that the process was sent.' },
 
-  reasons: { type: 'texts', meaning: 'Why the sidecar is degraded, as `/readyz` says; of one part of it.' },
+  reasons: { type: 'texts', meaning: 'Why the sidecar is degraded, as `/readyz` says; in lines of the bus, as far as the bus goes.' },
   pressure: { type: 'text', meaning: 'The level of pressure, as `Leasehold-Pressure` says.' },
   previous: { type: 'text', meaning: 'The level before.' },
   source: { type: 'text', meaning: 'Where pressure comes from.' },

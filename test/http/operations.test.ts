@@ -7,7 +7,9 @@ import { reject } from '../../src/errors.ts';
 import { type Reconciliation, type RunningParts, SidecarOperations } from '../../src/operations.ts';
 import type { DegradedReason } from '../../src/readiness.ts';
 import { COSTS, load } from '../config/loading.ts';
+import type { Machine } from '../../src/machine/machine.ts';
 import { systemMachine } from '../../src/machine/system-machine.ts';
+import { FakeMachine } from '../log/fake-machine.ts';
 import { ACTOR, edge, type Edge } from './edge.ts';
 
 const LEDGER = {
@@ -17,14 +19,16 @@ const LEDGER = {
 
 let made: { close(): void }[] = [];
 let opened: Edge[] = [];
+let lines: string[] = [];
 afterEach(async () => {
   for (const one of made) one.close();
   for (const one of opened) await one.stop();
   made = [];
   opened = [];
+  lines = [];
 });
 
-function operations(yaml?: string, environment = {}): SidecarOperations {
+function operations(yaml?: string, environment = {}, timed: Partial<Machine> = {}): SidecarOperations {
   const config = load(yaml, environment);
   const one = new SidecarOperations({
     config,
@@ -32,7 +36,11 @@ function operations(yaml?: string, environment = {}): SidecarOperations {
     actor: ACTOR,
     feed: new Feed(config.limits.feed),
     idempotency: new IdempotencyMemory(config.limits.idempotency),
-    machine: systemMachine,
+    machine: { ...systemMachine, ...timed },
+    log: {
+      info: ({ reasons }: { reasons?: readonly string[] }, message) => void lines.push(`info ${message} ${reasons?.join()}`),
+      warn: ({ reasons }: { reasons?: readonly string[] }, message) => void lines.push(`warn ${message} ${reasons?.join()}`),
+    },
   });
   one.phase = 'ready';
   made.push(one);
@@ -103,6 +111,28 @@ describe('readiness', () => {
     }
     one.phase = 'failed';
     expect(one.readiness().reasons).toEqual(['journal-failed']);
+  });
+
+  test('is logged when it has changed and stands, and not for a moment', () => {
+    const machine = new FakeMachine();
+    const one = operations(undefined, {}, { after: machine.after, monotonicMs: machine.monotonicMs });
+    const rounds = new Rounds();
+    one.reconciliation = rounds;
+    const standFor = (ms: number, ...codes: readonly DegradedReason[]): void => {
+      rounds.codes = codes;
+      machine.pass(ms);
+    };
+    standFor(500, 'ledger-unavailable');
+    standFor(5_000);
+    expect(lines).toEqual([]);
+    standFor(5_000, 'ledger-unavailable');
+    standFor(5_000, 'isolated', 'ledger-unavailable');
+    standFor(5_000);
+    one.phase = 'draining';
+    standFor(5_000, 'ledger-unavailable');
+    expect(lines).toEqual([
+      'warn degraded ledger-unavailable', 'warn degraded ledger-unavailable,isolated', 'info ready again ',
+    ]);
   });
 
   test('of a sidecar that repairs is a 503 with state and reasons', async () => {
