@@ -60,9 +60,10 @@ const tokenSchema = z.strictObject({
   expiresAt: z.iso.datetime({ offset: true, error: instant }).exactOptional(),
 });
 
-const fileSchema = z.strictObject({
-  tokens: z.array(tokenSchema, 'must be a list of tokens').max(TOKENS_MAX, `must be at most ${TOKENS_MAX}`),
-});
+const fileSchema = z.strictObject(
+  { tokens: z.array(tokenSchema, 'must be a list of tokens').max(TOKENS_MAX, `must be at most ${TOKENS_MAX}`) },
+  { error: ({ code }) => (code === 'invalid_type' ? 'must have its list of tokens under "tokens:"' : undefined) },
+);
 
 type Written = z.output<typeof tokenSchema>;
 

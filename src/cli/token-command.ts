@@ -30,8 +30,8 @@ export function addTokenCommand(program: Command, io: CommandIo): void {
     .option('--out <file>', 'write the token there, for its owner alone, instead of printing it')
     .addHelpText(
       'after',
-      '\nThe entry goes under `tokens:` in the file that LEASEHOLD_TOKENS_FILE names at the sidecar; it\n' +
-        'has the digest of the token only. The token goes to its caller and nowhere else.\n' +
+      '\nThe entry goes under the line `tokens:`, with which the file that LEASEHOLD_TOKENS_FILE names at\n' +
+        'the sidecar begins; it has the digest of the token only. The token goes to its caller and nowhere else.\n' +
         '\nExamples:\n' +
         '  leasehold token --subject web --namespace sessions presence --verb read write\n' +
         '  leasehold token --subject ops --verb operate --out ops.token >> tokens.yaml',

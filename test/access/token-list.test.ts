@@ -77,7 +77,8 @@ describe('a file of tokens', () => {
     ['with a key twice', `tokens: []\ntokens: []`, /^: must be well-formed YAML: DUPLICATE_KEY \(line 2, column 1\)$/],
     ['with a token in the place of a key', `tokens: []\n${TEXT}: web`, /^: holds an unknown key: one of 33 characters$/],
     ['with an alias', `tokens: &all []\nmore: *all`, /^: must have no aliases$/],
-    ['of nothing', '', /^: must be of kind object, got (null|undefined)$/],
+    ['of nothing', '', /^: must have its list of tokens under "tokens:"$/],
+    ['of entries and nothing above them', '- subject: web\n', /^: must have its list of tokens under "tokens:"$/],
     ['of something else', 'tokens: 3', /^tokens: must be a list of tokens$/],
   ])('%s is refused', (_what, text, complaint) => {
     const complaints = told(text);
