@@ -87,6 +87,11 @@ function endAtOnce(log: RootLog, fields: LogFields, message: string): never {
   process.exit(EXIT_CODES.brokenInvariant);
 }
 
+/** What the system says of an address or a directory that is not to be had. */
+const UNUSABLE: ReadonlySet<string> = new Set([
+  'EADDRINUSE', 'EADDRNOTAVAIL', 'EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'EEXIST',
+]);
+
 function exitCodeOf(error: unknown): number | undefined {
   if (error instanceof ConfigurationError) return EXIT_CODES.badConfiguration;
   if (error instanceof DirectoryInUseError) return EXIT_CODES.directoryInUse;
@@ -95,6 +100,5 @@ function exitCodeOf(error: unknown): number | undefined {
   }
   if (error instanceof RecoveryError) return EXIT_CODES.brokenInvariant;
   const { code } = error as NodeJS.ErrnoException;
-  if (code === 'EADDRINUSE' || code === 'EACCES') return EXIT_CODES.badConfiguration;
-  return undefined;
+  return code !== undefined && UNUSABLE.has(code) ? EXIT_CODES.badConfiguration : undefined;
 }

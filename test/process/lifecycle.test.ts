@@ -206,6 +206,14 @@ describe('it does not start', () => {
     expect(second.err()).toContain('EADDRINUSE');
   });
 
+  test('on a data directory that is a file, and says so: 78', async () => {
+    const dataDirectory = join(scratchDirectory(), 'data');
+    writeFileSync(dataDirectory, '');
+    const program = launch({ dataDirectory });
+    expect(await program.ended).toEqual({ code: 78, signal: null });
+    expect(program.err()).toMatch(/EEXIST.*"cannot start"/);
+  });
+
   test('on a damaged journal, and names file and byte: 70; with onCorruption it keeps what came before', async () => {
     const dataDirectory = mkdtempSync(join(scratchDirectory(), 'data-'));
     const first = await start({ dataDirectory });
