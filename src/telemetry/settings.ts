@@ -33,6 +33,7 @@ export interface Queue {
 type Environment = Readonly<Record<string, string | undefined>>;
 
 const ANY_ENDPOINT = 'OTEL_EXPORTER_OTLP_ENDPOINT';
+export const OTLP = 'otlp';
 /* What the specification says where nobody says otherwise. */
 const QUEUE_DEFAULT = 2048;
 const BATCH_DEFAULT = 512;
@@ -43,7 +44,7 @@ export function telemetrySettings(environment: Environment): TelemetrySettings |
   if (text(environment, 'OTEL_SDK_DISABLED')?.toLowerCase() === 'true') return undefined;
   const warnings: string[] = [];
   const isOn = (signal: 'TRACES' | 'METRICS' | 'LOGS'): boolean =>
-    hasEndpoint(environment, signal, warnings) && !exportsNothing(environment, signal);
+    hasEndpoint(environment, signal, warnings) && isExported(environment, signal, warnings);
   const on = { traces: isOn('TRACES'), metrics: isOn('METRICS'), logs: isOn('LOGS') };
   const traces = on.traces ? samplingOf(environment, warnings) : undefined;
   if (traces === undefined && !on.metrics && !on.logs) return undefined;
@@ -62,10 +63,10 @@ function queueOf(environment: Environment, processor: 'BSP' | 'BLRP'): Queue {
   };
 }
 
-/** What is no count the SDK leaves at its default, and says so itself. */
+/** What is no count from 1 on the SDK leaves at its default, and says so itself. */
 function countOf(environment: Environment, name: string, otherwise: number): number {
   const count = Number(text(environment, name) ?? Number.NaN);
-  return count >= 0 ? count : otherwise;
+  return count > 0 ? count : otherwise;
 }
 
 function hasEndpoint(environment: Environment, signal: string, warnings: string[]): boolean {
@@ -79,9 +80,19 @@ function hasEndpoint(environment: Environment, signal: string, warnings: string[
   return false;
 }
 
-function exportsNothing(environment: Environment, signal: string): boolean {
-  const names = text(environment, `OTEL_${signal}_EXPORTER`)?.split(',') ?? [];
-  return names.some((name) => name.trim().toLowerCase() === 'none');
+/**
+ * By OTLP or not at all: other exporters would write where the ready line is expected (`console`), or
+ * open a port that asks nobody for a token (`prometheus`).
+ */
+function isExported(environment: Environment, signal: string, warnings: string[]): boolean {
+  const names = (text(environment, `OTEL_${signal}_EXPORTER`) ?? OTLP)
+    .split(',').map((name) => name.trim().toLowerCase());
+  if (names.includes('none')) return false;
+  const others = names.filter((name) => name !== OTLP);
+  if (others.length > 0) {
+    warnings.push(`OTEL_${signal}_EXPORTER: only otlp and none are known here, not ${others.join(', ')}`);
+  }
+  return names.includes(OTLP);
 }
 
 /** An empty variable counts as not set, as the specification has it. */

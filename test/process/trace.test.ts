@@ -321,12 +321,16 @@ describe('the SDK', () => {
           OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: `http://127.0.0.1:${port}/v1/traces`,
           OTEL_BSP_SCHEDULE_DELAY: '50',
           OTEL_TRACES_SAMPLER: 'often',
+          OTEL_TRACES_EXPORTER: 'otlp,console',
         },
       });
       const lines = () => one.err().split('\n').filter((line) => line.startsWith('{'));
       await ask(one.url, 'PUT', '/v1/entries/default/k', { body: 'v' });
       await until('it has complained', () => lines().some((line) => JSON.parse(line).message === 'telemetry'));
       expect(lines().join('\n')).toContain('OTEL_TRACES_SAMPLER \\"often\\" is not known');
+      expect(lines().join('\n')).toContain('only otlp and none are known here, not console');
+      // Whoever waits for the ready line reads nothing else there.
+      expect(one.out()).toMatch(/^leasehold ready \S+\n$/);
       expect((await ask(one.url, 'GET', '/v1/entries/default/k')).status).toBe(200);
     } finally {
       refusing.closeAllConnections();

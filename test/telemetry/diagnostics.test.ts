@@ -42,3 +42,13 @@ test('an error of it is a warning of ours, and what it is busy with is for debug
   expect([diagnosticsLevel(undefined), diagnosticsLevel(' Debug '), diagnosticsLevel('loud')])
     .toEqual([DiagLogLevel.WARN, DiagLogLevel.DEBUG, DiagLogLevel.WARN]);
 });
+
+test('an error that is told as JSON is told as its message', () => {
+  const { lines, diagnostics } = world();
+  diagnostics.error(JSON.stringify({ stack: 'Error: refused\n    at far away', message: 'refused', code: '400' }));
+  diagnostics.error('{"stack": no JSON');
+  diagnostics.error('{"stack":no JSON either');
+  expect(lines).toMatchObject([
+    { detail: 'refused' }, { detail: '{"stack": no JSON' }, { detail: '{"stack":no JSON either' },
+  ]);
+});

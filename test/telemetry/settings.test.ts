@@ -44,6 +44,18 @@ describe('telemetry', () => {
     expect(settings).toMatchObject({ traces: { ratio: 1 }, metrics: false, logs: true });
   });
 
+  test('knows no exporter but OTLP, and says so', () => {
+    const settings = telemetrySettings({
+      ...ENDPOINT,
+      OTEL_TRACES_EXPORTER: 'otlp, Console', OTEL_METRICS_EXPORTER: 'prometheus',
+    });
+    expect(settings).toMatchObject({ traces: { ratio: 1 }, metrics: false, logs: true });
+    expect(settings?.warnings).toEqual([
+      'OTEL_TRACES_EXPORTER: only otlp and none are known here, not console',
+      'OTEL_METRICS_EXPORTER: only otlp and none are known here, not prometheus',
+    ]);
+  });
+
   test('leaves out a signal whose own endpoint is no URL, and says so', () => {
     const settings = telemetrySettings({ ...ENDPOINT, OTEL_EXPORTER_OTLP_LOGS_ENDPOINT: 'there' });
     expect(settings).toMatchObject({ metrics: true, logs: false });
@@ -58,7 +70,7 @@ describe('telemetry', () => {
       OTEL_BSP_MAX_QUEUE_SIZE: '4096',
       OTEL_BSP_MAX_EXPORT_BATCH_SIZE: 'many',
       OTEL_SPAN_LINK_COUNT_LIMIT: '16',
-      OTEL_BLRP_MAX_QUEUE_SIZE: '-1',
+      OTEL_BLRP_MAX_QUEUE_SIZE: '0',
       OTEL_BLRP_MAX_EXPORT_BATCH_SIZE: '64',
     });
     expect(settings?.queues).toEqual({

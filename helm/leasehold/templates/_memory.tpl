@@ -123,7 +123,7 @@
 {{- $given := dict -}}
 {{- range .values.extraEnv -}}
   {{- if regexMatch "^OTEL_EXPORTER_OTLP_.*ENDPOINT$" .name -}}{{- $endpoint = .name -}}{{- end -}}
-  {{- if regexMatch "^[0-9]+$" (toString (.value | default "")) -}}{{- $_ := set $given .name (float64 .value) -}}{{- end -}}
+  {{- if regexMatch "^[1-9][0-9]*$" (toString (.value | default "")) -}}{{- $_ := set $given .name (float64 .value) -}}{{- end -}}
 {{- end -}}
 {{- if $endpoint -}}
   {{- $links := minf $costs.linksMax (dig "OTEL_SPAN_LINK_COUNT_LIMIT" $costs.linksMax $given) -}}

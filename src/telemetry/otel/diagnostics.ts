@@ -60,7 +60,7 @@ export class Diagnostics implements DiagLogger {
   }
 
   #tell(level: 'debug' | 'warn', message: string, more: readonly unknown[]): void {
-    const detail = [message, ...more.map(textOf)].join(' ');
+    const detail = [message, ...more].map(textOf).join(' ');
     // Lines of one kind differ in their numbers.
     const kind = detail.replaceAll(/\d+/g, '#').slice(0, SHOWN_MAX);
     const now = this.#now();
@@ -78,5 +78,16 @@ export class Diagnostics implements DiagLogger {
 }
 
 function textOf(value: unknown): string {
-  return value instanceof Error ? value.message : String(value);
+  return value instanceof Error ? value.message : messageOf(String(value));
+}
+
+/** The SDK tells an error as JSON, its stack first. */
+function messageOf(text: string): string {
+  if (!text.startsWith('{"stack":')) return text;
+  try {
+    const { message } = JSON.parse(text) as { readonly message?: unknown };
+    return typeof message === 'string' ? message : text;
+  } catch {
+    return text;
+  }
 }

@@ -13,7 +13,7 @@ import { faultFields } from '../../log/exception-fields.ts';
 import type { Log } from '../../log/log.ts';
 import type { RootLog } from '../../log/root-log.ts';
 import { Sampler } from '../sampling.ts';
-import type { TelemetrySettings } from '../settings.ts';
+import { OTLP, type TelemetrySettings } from '../settings.ts';
 import type { Telemetry, TelemetryParts } from '../telemetry.ts';
 import { Border } from './border.ts';
 import { Diagnostics, diagnosticsLevel } from './diagnostics.ts';
@@ -36,6 +36,8 @@ export function startSdk(
   const { attributes, warnings } = resourceAttributes(process.env, identity);
   for (const warning of [...settings.warnings, ...warnings]) log.warn({}, warning);
   setDiagnostics(log);
+  // Of what is on; further exporters that are named are not ours to start.
+  for (const signal of ['TRACES', 'METRICS', 'LOGS']) process.env[`OTEL_${signal}_EXPORTER`] = OTLP;
   const sampler = settings.traces && new Sampler(settings.traces, Math.random);
   const sdk = new NodeSDK({
     resourceDetectors: [{ detect: () => ({ attributes }) }],
