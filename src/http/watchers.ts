@@ -113,14 +113,15 @@ export class Watchers {
 
   /**
    * Writes what `reader` reads to `response`, whose head is sent, until that closes or `mayGoOn`
-   * says no: it is asked before each piece and with each heartbeat.
+   * says no: it is asked before each piece and with each heartbeat. Returns what ends it before:
+   * who ended the response alone would still have it written to until it closes.
    */
   add(
     response: ServerResponse,
     reader: FeedReader,
     filter: EventFilter,
     mayGoOn?: () => boolean,
-  ): void {
+  ): () => void {
     const watcher = new Watcher(response, reader, filter, mayGoOn);
     this.#watchers.add(watcher);
     this.#endHeartbeat ??= repeat(this.#timers, HEARTBEAT_MS, () => this.#beat());
@@ -133,6 +134,7 @@ export class Watchers {
     // A block without data is no event, but the reader's place is known before the first one.
     watcher.full = !response.write(`id: ${reader.cursor}\n\n`);
     this.#wake(watcher);
+    return () => this.#end(watcher);
   }
 
   /** Ends every stream: readers come back elsewhere, or later, with the last id they saw. */

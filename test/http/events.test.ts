@@ -1,5 +1,8 @@
 /** Server-sent events over real sockets: what a watcher sees, misses, and costs. */
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { once } from 'node:events';
 import { get, type IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
 import { createParser } from 'eventsource-parser';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { HEARTBEAT_MS } from '../../src/http/watchers.ts';
@@ -158,6 +161,28 @@ describe('a watcher', () => {
     await eventually(() => watcher.text.includes('alive'));
     expect(watcher.text).toBe(`id: ${ACTOR}.0\n\n: alive\nid: ${ACTOR}.1\n\n`);
     expect(HEARTBEAT_MS).toBe(15_000);
+  });
+
+  test('that has closed its side is told nothing more, though what it was told is still on its way', async () => {
+    const one = await listening();
+    let socket: Socket | undefined;
+    const note = (message: unknown) => {
+      socket = (message as { readonly socket: Socket }).socket;
+    };
+    subscribe('http.server.request.start', note);
+    const watcher = await watch(one.url);
+    unsubscribe('http.server.request.start', note);
+    // More than the kernel takes: what ends the stream has to wait behind it.
+    watcher.stream.pause();
+    watcher.stream.socket.pause();
+    socket!.write(Buffer.alloc(32 * 1024 * 1024));
+    watcher.stream.socket.end();
+    await once(socket!, 'end');
+    expect(socket!.writableLength).toBeGreaterThan(0);
+    await one.ask('PUT', '/v1/entries/default/after', { body: 'x' });
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    expect(one.http.watchers).toBe(0);
   });
 
   test('that does not read costs nobody anything, and is told what it missed', async () => {

@@ -79,11 +79,12 @@ export const eventRoutes: readonly Route[] = [
       const names = types === undefined ? undefined : new Set(namesOf(types));
       const reader = edge.feed.open(from);
       exchange.sendHead(200, ['Content-Type', EVENT_STREAM, 'Cache-Control', 'no-store']);
-      // A reader that has closed its side will not read on; half-open is for requests.
-      request.socket.once('end', () => response.end());
       const namespaces = bearer?.namespaces;
       const mayGoOn = bearer === undefined ? undefined : () => edge.access?.holds(bearer) === true;
-      edge.watchers.add(response, reader, { namespace, namespaces, prefix, lease, names }, mayGoOn);
+      const end = edge.watchers.add(response, reader, { namespace, namespaces, prefix, lease, names }, mayGoOn);
+      // A reader that has closed its side will not read on; half-open is for requests.
+      request.socket.once('end', end);
+      response.once('close', () => request.socket.off('end', end));
     },
   }),
 ];
