@@ -25,12 +25,14 @@ export class Refused extends CommandFailure {
   }
 }
 
-/** `title: detail (code)`, and when to come back where the sidecar says so. */
+/** `title: detail (code)`, what to do about a token, and when to come back where the sidecar says so. */
 export function sentenceOf(problem: Problem): string {
   const detail = problem.detail === undefined ? '' : `: ${problem.detail}`;
   const again =
     problem.retryAfterMs === undefined ? '' : `; try again in ${problem.retryAfterMs} ms`;
-  return printable(`${problem.title}${detail} (${problem.code})${again}`);
+  const token =
+    problem.code === 'unauthenticated' ? '; --token-file or LEASEHOLD_TOKEN_FILE names a file with one' : '';
+  return printable(`${problem.title}${detail} (${problem.code})${token}${again}`);
 }
 
 /** undefined: this is no problem document, so what answered may be no sidecar. */

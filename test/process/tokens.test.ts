@@ -99,7 +99,7 @@ test('the command line shows its token, and a socket has the permissions that it
   expect((await withToken.ended).code).toBe(0);
   const without = run(['lease', 'list', '--url', `unix:${socket}`]);
   expect((await without.ended).code).toBe(1);
-  expect(without.err()).toContain('Cannot answer: the request has no token');
+  expect(without.err()).toContain('Cannot answer: the request has no token (unauthenticated); --token-file or');
   const status = await new Promise((resolve) => {
     request({ socketPath: socket, path: '/livez' }, (response) => resolve(response.statusCode)).end();
   });
