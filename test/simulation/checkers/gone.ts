@@ -52,12 +52,18 @@ function mayBeEvicted({ story }: Room, key: Key, act: Act, { isAtRest }: Looked)
 }
 
 function replacedBy(room: Room, key: Key, act: Act, { atMs }: Looked): string | undefined {
+  // Asked again with its key a write is answered again, and has been there since it was first asked.
+  const first = key.acts.find((other) => isSameWrite(other, act)) ?? act;
   const replacing = key.acts.find(
     (other) =>
       other !== act && other.outcome !== 'refused' && other.operation.askedAtMs <= atMs &&
-      mayReplace(room, key, other, act),
+      !isSameWrite(other, act) && mayReplace(room, key, other, first),
   );
   return replacing === undefined ? undefined : `#${replacing.operation.id} may have replaced it`;
+}
+
+function isSameWrite(other: Act, act: Act): boolean {
+  return other.dot !== undefined && act.dot !== undefined && dotText(other.dot) === dotText(act.dot);
 }
 
 /** Whether `other` may have taken away what `act` wrote, as the namespace settles such things. */

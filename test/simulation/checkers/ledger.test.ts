@@ -144,5 +144,5 @@ describe('at rest', () => {
 test('every checker has a name of its own', () => {
   const checkers = createCheckers(new ToldWorld(boundedOutbox));
   expect(new Set(checkers.map(({ invariant }) => invariant)).size).toBe(checkers.length);
-  expect(checkers.length).toBe(22);
+  expect(checkers.length).toBe(23);
 });

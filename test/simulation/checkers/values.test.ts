@@ -61,6 +61,18 @@ describe('acknowledged-is-kept', () => {
     }
   });
 
+  test('what is asked again is still the same write: replaced before, or lost', () => {
+    const replaced = new ToldWorld(acknowledgedIsKept);
+    replaced.put('k', 'v', A(1), { idempotencyKey: 'once' });
+    replaced.put('k', 'w', A(2));
+    replaced.put('k', 'v', A(1), { idempotencyKey: 'once' });
+    replaced.get('k', { [A(2)]: 'w' });
+    const lost = new ToldWorld(acknowledgedIsKept);
+    lost.put('k', 'v', A(1), { idempotencyKey: 'once' });
+    lost.put('k', 'v', A(1), { idempotencyKey: 'once' });
+    expect(() => lost.get('k', {})).toThrow('no longer shows');
+  });
+
   test('a crash costs what the namespace says, and no more', () => {
     const lost = { memory: true, journal: false } as const;
     for (const durability of ['memory', 'journal'] as const) {
