@@ -17,8 +17,8 @@ import type { Timeline } from './timeline.ts';
 
 /** Rows between two turns of the loop: about a millisecond. */
 const SLICE_ROWS = 1000;
-/** Rows handed out between two questions whether to rest: of the largest values 32 MiB. */
-const CAPTURED_ROWS = 32;
+/** Rows handed out between two questions whether to rest: of values of 1 MiB about two milliseconds. */
+const CAPTURED_ROWS = 4;
 
 export interface SnapshotterParts {
   readonly core: Core;

@@ -70,6 +70,9 @@ const FILL = 0.8;
 /** The first wait after a repair that has not helped; doubled each time, up to the interval. */
 const REPAIR_RETRY_MS = 1_000;
 
+/** The sidecar stops without what waits for the disk for longer. */
+const STOP_WAIT_MS = 1_000;
+
 /** A finding, or that there was none to be had. */
 type Outcome = Finding | { readonly outcome: 'given-up'; readonly why: string };
 
@@ -122,12 +125,21 @@ export class SelfCheck {
     return this.#round;
   }
 
-  /** A look under way ends at once. */
+  /**
+   * A look under way ends at once. One that waits for the disk, to read or for a snapshot, ends when the
+   * disk answers, which is waited for a moment only: nothing comes of it any more.
+   */
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#cancel();
     this.#pace?.stop();
-    await this.#round;
+    await new Promise<void>((resolve) => {
+      const cancel = this.#parts.machine.after(STOP_WAIT_MS, resolve);
+      void this.#round.then(() => {
+        cancel();
+        resolve();
+      });
+    });
   }
 
   /** Why the sidecar is degraded; while the disk is full nothing can be done about it, and that is told. */
@@ -188,10 +200,11 @@ export class SelfCheck {
       try {
         finding = await this.#onceQuiet(pace, () => look(this.#look, share, pace));
       } catch (error) {
+        this.#endWhenStopped();
         if (error instanceof InventoryFullError) return this.#lookAtHalves(share, pace);
-        if (error instanceof CheckStoppedError) throw error;
         return this.#gaveUp((error as Error).message);
       }
+      this.#endWhenStopped();
       if (finding === undefined) return this.#gaveUp('the journal is never without a group on its way');
       if (finding.outcome !== 'overtaken') {
         this.#note(finding);
@@ -288,9 +301,14 @@ export class SelfCheck {
   async #onceQuiet<T>(pace: Pace, work: () => Promise<T>): Promise<T | undefined> {
     const { memory, journal, snapshots } = this.#parts;
     for (let tries = 0; tries < QUIET_TRIES; tries++) {
+      this.#endWhenStopped();
       if (!snapshots.running && memory.isToldOf() && journal.extent() !== undefined) return work();
       await pace.rest(QUIET_RETRY_MS);
     }
     return undefined;
+  }
+
+  #endWhenStopped(): void {
+    if (this.#stopped) throw new CheckStoppedError('The check was stopped');
   }
 }

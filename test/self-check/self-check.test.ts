@@ -442,4 +442,40 @@ describe('the budget', () => {
     await one.selfCheck.stop();
     expect(one.selfCheck.status()).toMatchObject({ state: 'idle', outcomes: NONE });
   });
+
+  test('does not hold up a sidecar that stops, however slow the disk: a read, a snapshot', async () => {
+    const stopped = async (one: SelfCheckWorld) => {
+      let isStopped = false;
+      one.selfCheck.stop().then(() => {
+        isStopped = true;
+      });
+      await pass(2_000, 100);
+      return isStopped;
+    };
+    const reading = await world(disk);
+    await reading.put('one');
+    const release = disk.hold('read');
+    await pass(INTERVAL_MS, INTERVAL_MS);
+    expect(reading.selfCheck.status().state).toBe('checking');
+    expect(await stopped(reading)).toBe(true);
+    flip(pathOf('journal'));
+    release();
+    await pass(2_000, 100);
+    expect([reading.told, reading.selfCheck.outcomes]).toEqual([[], NONE]);
+
+    const other = new MemoryDisk();
+    const repairing = await world(other);
+    await repairing.put('one');
+    repairing.lost.matches = (record) => record.includes('two');
+    await repairing.put('two');
+    const openUp = other.hold('write');
+    await pass(INTERVAL_MS, INTERVAL_MS);
+    await pass(1_000, 100);
+    expect(repairing.selfCheck.status().state).toBe('repairing');
+    expect(await stopped(repairing)).toBe(true);
+    const isOver = repairing.snapshotter.stop();
+    openUp();
+    await isOver;
+    expect(repairing.failures).toEqual([]);
+  });
 });
