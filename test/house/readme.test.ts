@@ -124,8 +124,10 @@ describe('the session of the README', () => {
     expect(session.length).toBeGreaterThan(12);
     for (const { command, expected } of session) {
       const output = await run(command);
-      // A busy machine makes the loop late, and replies say so.
-      const unpressed = output.replaceAll(/^Leasehold-Pressure: level=[a-z]+; source=loop[^\n]*\n/gm, '');
+      // A busy machine makes the loop late, and replies and events say so.
+      const unpressed = output
+        .replaceAll(/^Leasehold-Pressure: level=[a-z]+; source=loop[^\n]*\n/gm, '')
+        .replaceAll(/^event: leasehold\.pressure\.changed\.v1\ndata: [^\n]*\n?/gm, '');
       const shown = unpressed.replaceAll(url, PRINTED_URL);
       if (!isAsPrinted(shown, expected)) {
         expect.fail(`$ ${command}\nprinted:\n${shown}\nthe README says:\n${expected.join('\n')}`);

@@ -44,7 +44,7 @@ async function eventually(reached: () => boolean): Promise<void> {
   while (!reached()) await new Promise<void>((resolve) => setImmediate(resolve));
 }
 
-/** After what nobody can reach has been collected. */
+/** After what nobody can reach has been collected; some of it is given back only a little later. */
 function heldBufferBytes(): number {
   setFlagsFromString('--expose-gc');
   runInNewContext('gc')();
@@ -448,7 +448,7 @@ describe('many', () => {
     }
     interposed.seen.length = 0;
     journal.groups.length = 0;
-    expect(heldBufferBytes() - before).toBeLessThan((bodies * bodyBytes) / 4);
+    await eventually(() => heldBufferBytes() - before < (bodies * bodyBytes) / 4);
   });
 
   test('requests of one class leave room for those of another', async () => {
