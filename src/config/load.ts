@@ -6,7 +6,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import { parseDocument } from 'yaml';
 import type * as z from 'zod';
-import { type TelemetrySettings, telemetrySettings } from '../telemetry/settings.ts';
+import { isAnyOn, type TelemetrySettings, telemetrySettings } from '../telemetry/settings.ts';
 import { type Complaint, ConfigurationError } from './complaint.ts';
 import type { BusConfig, CallerQuota, Config, LedgerConfig, NamespaceConfig } from './config.ts';
 import { defaultBeatMs, ledgerRoom, type SlotCosts, sumCapacities } from './derive.ts';
@@ -275,7 +275,7 @@ function complete(
   return withoutUndefined({
     ...rest,
     name: file.name ?? machine.hostName,
-    memoryLimitBytes: file.memoryLimitBytes ?? defaultMemoryLimitBytes(machine, telemetry !== undefined),
+    memoryLimitBytes: file.memoryLimitBytes ?? defaultMemoryLimitBytes(machine, telemetry !== undefined && isAnyOn(telemetry)),
     autoCreateNamespaces: file.autoCreateNamespaces ?? !hasFile,
     namespaces,
     limits: withoutUndefined({

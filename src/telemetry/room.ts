@@ -4,7 +4,7 @@
  */
 import { REMEMBERED_MAX } from '../tracing/lease-story.ts';
 import { LINKS_MAX } from '../tracing/tracing.ts';
-import type { Queue, TelemetrySettings } from './settings.ts';
+import { isAnyOn, type Queue, type TelemetrySettings } from './settings.ts';
 
 /** The SDK with its exporters, and a copy of all metrics while they are sent. */
 const SDK_BYTES = 20 * 1024 ** 2;
@@ -27,7 +27,7 @@ export function telemetryLines(settings: TelemetrySettings | undefined): readonl
   const logs = settings?.logs === true ? settings.queues.logRecords : undefined;
   const links = Math.min(LINKS_MAX, settings?.queues.linksPerSpan ?? 0);
   return [
-    ['telemetry itself', settings === undefined ? 0 : 1, SDK_BYTES],
+    ['telemetry itself', settings !== undefined && isAnyOn(settings) ? 1 : 0, SDK_BYTES],
     ['spans for the collector', held(traces), SPAN_BYTES + links * LINK_BYTES],
     ['log lines for the collector', held(logs), LOG_RECORD_BYTES],
     ['leases that spans are linked by', traces === undefined ? 0 : STORIES, STORY_BYTES],

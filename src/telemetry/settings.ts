@@ -32,6 +32,7 @@ export interface Queue {
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
+const CONFIG_FILE = 'OTEL_CONFIG_FILE';
 const ANY_ENDPOINT = 'OTEL_EXPORTER_OTLP_ENDPOINT';
 export const OTLP = 'otlp';
 /* What the specification says where nobody says otherwise. */
@@ -39,21 +40,29 @@ const QUEUE_DEFAULT = 2048;
 const BATCH_DEFAULT = 512;
 const LINKS_DEFAULT = 128;
 
-/** undefined: telemetry is off, and nothing of it is loaded. */
+/** undefined: telemetry is off, and nobody has asked for it. */
 export function telemetrySettings(environment: Environment): TelemetrySettings | undefined {
   if (text(environment, 'OTEL_SDK_DISABLED')?.toLowerCase() === 'true') return undefined;
   const warnings: string[] = [];
+  if (text(environment, CONFIG_FILE) !== undefined) {
+    warnings.push(`${CONFIG_FILE} is not read here: say the same with variables`);
+  }
   const isOn = (signal: 'TRACES' | 'METRICS' | 'LOGS'): boolean =>
     hasEndpoint(environment, signal, warnings) && isExported(environment, signal, warnings);
   const on = { traces: isOn('TRACES'), metrics: isOn('METRICS'), logs: isOn('LOGS') };
   const traces = on.traces ? samplingOf(environment, warnings) : undefined;
-  if (traces === undefined && !on.metrics && !on.logs) return undefined;
   const queues = {
     spans: queueOf(environment, 'BSP'),
     linksPerSpan: countOf(environment, 'OTEL_SPAN_LINK_COUNT_LIMIT', LINKS_DEFAULT),
     logRecords: queueOf(environment, 'BLRP'),
   };
-  return { traces, metrics: on.metrics, logs: on.logs, queues, warnings };
+  const settings = { traces, metrics: on.metrics, logs: on.logs, queues, warnings };
+  return isAnyOn(settings) || warnings.length > 0 ? settings : undefined;
+}
+
+/** false: it was asked for, but in a way that leaves nothing to send; the warnings say why. */
+export function isAnyOn({ traces, metrics, logs }: TelemetrySettings): boolean {
+  return traces !== undefined || metrics || logs;
 }
 
 function queueOf(environment: Environment, processor: 'BSP' | 'BLRP'): Queue {

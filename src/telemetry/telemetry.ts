@@ -6,7 +6,7 @@ import { exceptionFields } from '../log/exception-fields.ts';
 import type { RootLog } from '../log/root-log.ts';
 import type { MetricReadings } from '../metrics/instrument.ts';
 import type { Tracing } from '../tracing/tracing.ts';
-import type { TelemetrySettings } from './settings.ts';
+import { isAnyOn, type TelemetrySettings } from './settings.ts';
 
 /** Whom the telemetry is of. */
 export interface TelemetryIdentity {
@@ -33,16 +33,20 @@ export interface Telemetry {
 
 export type OpenTelemetry = (parts: TelemetryParts) => Promise<Telemetry>;
 
+const OFF: Telemetry = { close: async () => {} };
+
 /** Opens what `settings` say is on; until then nothing of the SDK is loaded. */
 export function telemetryOpener(settings: TelemetrySettings, log: RootLog): OpenTelemetry {
   return async (parts) => {
+    for (const warning of settings.warnings) log.warn({}, warning);
+    if (!isAnyOn(settings)) return OFF;
     try {
       const { startSdk } = await import('./otel/sdk.ts');
       return startSdk(parts, settings, log);
     } catch (error) {
       // By a variable that the SDK cannot take: the sidecar is worth more than what is told of it.
       log.warn(exceptionFields(error), 'telemetry is off: the SDK did not start');
-      return { close: async () => {} };
+      return OFF;
     }
   };
 }

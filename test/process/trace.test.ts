@@ -305,8 +305,13 @@ describe('the SDK', () => {
   const NOBODY = { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:9' };
 
   test('is not loaded unless there is somewhere to send to', async () => {
-    const off = await Promise.all([watched({}), watched({ ...NOBODY, OTEL_SDK_DISABLED: 'true' })]);
+    const off = await Promise.all([
+      watched({}),
+      watched({ ...NOBODY, OTEL_SDK_DISABLED: 'true' }),
+      watched({ OTEL_EXPORTER_OTLP_ENDPOINT: 'collector' }),
+    ]);
     for (const one of off) expect(one.err()).not.toContain('LOADED');
+    expect(off[2]!.err()).toContain('OTEL_EXPORTER_OTLP_ENDPOINT is not a URL');
   });
 
   test('complains in the log of the sidecar, which goes on', async () => {

@@ -1,6 +1,7 @@
 /** What the environment says of telemetry: on, off, and what of it. */
 import { describe, expect, test } from 'vitest';
-import { telemetrySettings } from '../../src/telemetry/settings.ts';
+import { telemetryLines } from '../../src/telemetry/room.ts';
+import { isAnyOn, telemetrySettings } from '../../src/telemetry/settings.ts';
 
 const ENDPOINT = { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:4318' };
 const QUEUES = {
@@ -16,7 +17,6 @@ describe('telemetry', () => {
     ['where every exporter is none', {
       ...ENDPOINT, OTEL_TRACES_EXPORTER: 'none', OTEL_METRICS_EXPORTER: 'none', OTEL_LOGS_EXPORTER: 'none',
     }],
-    ['with an endpoint that is no URL', { OTEL_EXPORTER_OTLP_ENDPOINT: 'collector' }],
     ['for traces alone that are never recorded', {
       OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: 'http://x/v1/traces', OTEL_TRACES_SAMPLER: 'always_off',
     }],
@@ -42,6 +42,18 @@ describe('telemetry', () => {
   test('leaves out a signal whose exporter is none', () => {
     const settings = telemetrySettings({ ...ENDPOINT, OTEL_METRICS_EXPORTER: 'None' });
     expect(settings).toMatchObject({ traces: { ratio: 1 }, metrics: false, logs: true });
+  });
+
+  test.each<[string, Record<string, string>, string]>([
+    ['an endpoint that is no URL', { OTEL_EXPORTER_OTLP_ENDPOINT: 'collector' },
+      'OTEL_EXPORTER_OTLP_ENDPOINT is not a URL: nothing is sent there'],
+    ['a file instead of variables', { OTEL_CONFIG_FILE: 'otel.yaml' },
+      'OTEL_CONFIG_FILE is not read here: say the same with variables'],
+  ])('is off with %s, but not in silence', (_case, environment, warning) => {
+    const settings = telemetrySettings(environment)!;
+    expect(isAnyOn(settings)).toBe(false);
+    expect(settings.warnings).toEqual([warning]);
+    expect(telemetryLines(settings).every(([, count]) => count === 0)).toBe(true);
   });
 
   test('knows no exporter but OTLP, and says so', () => {

@@ -34,7 +34,7 @@ export function startSdk(
   log: RootLog,
 ): Telemetry {
   const { attributes, warnings } = resourceAttributes(process.env, identity);
-  for (const warning of [...settings.warnings, ...warnings]) log.warn({}, warning);
+  for (const warning of warnings) log.warn({}, warning);
   setDiagnostics(log);
   // Of what is on; further exporters that are named are not ours to start.
   for (const signal of ['TRACES', 'METRICS', 'LOGS']) process.env[`OTEL_${signal}_EXPORTER`] = OTLP;
