@@ -37,21 +37,19 @@ export async function openLedger(config: LedgerConfig, connectionName: string): 
   const { passwordFile, tls } = config;
   const text = (path: string | undefined, name: 'ca' | 'cert' | 'key') =>
     path === undefined ? {} : { [name]: readFileSync(path, 'utf8') };
+  const readTls = () => ({
+    ...text(tls.caFile, 'ca'),
+    ...text(tls.certFile, 'cert'),
+    ...text(tls.keyFile, 'key'),
+    ...(tls.serverName === undefined ? {} : { serverName: tls.serverName }),
+  });
+  if (address.tls) readTls();
   return new RedisLedger({
     address,
     connectionName,
     keyPrefix: config.keyPrefix,
     timeoutMs: config.timeoutMs,
     ...(passwordFile === undefined ? {} : { password: () => readSecret(passwordFile) }),
-    ...(address.tls
-      ? {
-          tls: {
-            ...text(tls.caFile, 'ca'),
-            ...text(tls.certFile, 'cert'),
-            ...text(tls.keyFile, 'key'),
-            ...(tls.serverName === undefined ? {} : { serverName: tls.serverName }),
-          },
-        }
-      : {}),
+    ...(address.tls ? { tls: readTls } : {}),
   });
 }

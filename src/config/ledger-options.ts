@@ -19,7 +19,7 @@ const url = z.string().superRefine((written, context) => {
 
 const tls = z
   .strictObject({
-    caFile: filePath('Who may have signed the certificate of the ledger, in PEM; none: the usual ones.'),
+    caFile: filePath('Who may have signed the certificate of the ledger, in PEM; none: the usual ones. Read again at each connect, as are the two below.'),
     certFile: filePath('The certificate this sidecar shows, in PEM. Goes with keyFile.'),
     keyFile: filePath('The key of that certificate, in PEM.'),
     serverName: derivedText({

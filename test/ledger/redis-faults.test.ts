@@ -1,10 +1,11 @@
 /** What Redis may refuse, by its memory, role, users and settings; and what is made of it. */
 import { mkdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterAll, afterEach, describe, expect, test } from 'vitest';
 import type { JoinRequest } from '../../src/ledger/ledger.ts';
 import { encodeRecord } from '../../src/ledger/record.ts';
 import { read } from '../house/repository.ts';
+import { writeCertificates } from '../servers/certificate.ts';
 import { stopServers } from '../servers/child.ts';
 import { type RedisServer, startRedis } from '../servers/redis.ts';
 import { A, B, dotsOf, ending, pushed, TICK } from './fixtures.ts';
@@ -182,15 +183,32 @@ describe('what Redis refuses', () => {
       const { caFile, certFile, keyFile } = server.certificates!;
       const [ca, cert, key] = [caFile, certFile, keyFile].map((file) => readFileSync(file, 'utf8'));
       const address = { ...singleAddress(server), tls: true };
-      const world = worldOn(address, { tls: { ca: ca!, cert: cert!, key: key! } });
+      const world = worldOn(address, { tls: () => ({ ca: ca!, cert: cert!, key: key! }) });
       expect(await world.ask().push([lasting(A, 1)])).toEqual({ code: 'applied' });
       expect(world.ledger.traffic.sent).toBeGreaterThan(1000);
       const unchecked = await faultOf(worldOn(address).ask().pull());
       expect(unchecked).toMatchObject({ fault: 'misconfigured' });
       expect(unchecked!.message).toMatch(/certificate/);
       const tls = { ca: ca!, cert: cert!, key: key!, serverName: 'elsewhere' };
-      const otherName = worldOn(address, { tls });
+      const otherName = worldOn(address, { tls: () => tls });
       expect((await faultOf(otherName.ask().pull()))?.fault).toBe('misconfigured');
+    });
+  });
+
+  describe('over TLS, when everything is renewed', () => {
+    test('reads authority and certificate again at the next connect', async () => {
+      const server = await startRedis({ tls: true, settings: { 'tls-auth-clients': 'yes' } });
+      const { caFile, clientCertFile, clientKeyFile } = server.certificates!;
+      const tls = () => ({
+        ca: readFileSync(caFile, 'utf8'),
+        cert: readFileSync(clientCertFile, 'utf8'),
+        key: readFileSync(clientKeyFile, 'utf8'),
+      });
+      const world = worldOn({ ...singleAddress(server), tls: true }, { tls });
+      await world.ask().pull();
+      writeCertificates(dirname(caFile));
+      await server.restart();
+      expect((await answered(() => world.ask().pull())).status).toBe('ok');
     });
   });
 

@@ -181,6 +181,10 @@ export class RedisConnection {
     const refresh = (): void => {
       const password = this.#password();
       if (password !== undefined) redis.options.password = password;
+      const tls = this.#tls();
+      if (tls === undefined) return;
+      redis.options.tls = tls;
+      redis.options.sentinelTLS = tls;
     };
     refresh();
     redis.on('reconnecting', refresh);
@@ -190,6 +194,17 @@ export class RedisConnection {
     const { password, address } = this.#options;
     try {
       return password?.() ?? address.password;
+    } catch (error) {
+      this.#complain(error as Error);
+      return undefined;
+    }
+  }
+
+  /** undefined: it is not used, or cannot be read, and stays as it was. */
+  #tls(): ConnectionOptions | undefined {
+    const { tls, address } = this.#options;
+    try {
+      return address.tls ? tlsOptions(tls?.()) : undefined;
     } catch (error) {
       this.#complain(error as Error);
       return undefined;
@@ -210,7 +225,7 @@ export class RedisConnection {
   };
 
   #common(): Options {
-    const { address, timeoutMs, tls, connectionName } = this.#options;
+    const { address, timeoutMs, connectionName } = this.#options;
     const password = this.#password();
     return {
       // Pushes of another protocol are of no use here.
@@ -220,7 +235,7 @@ export class RedisConnection {
       ...(address.username === undefined ? {} : { username: address.username }),
       ...(password === undefined ? {} : { password }),
       ...(connectionName === undefined ? {} : { connectionName }),
-      ...(address.tls ? { tls: tlsOptions(tls) } : {}),
+      ...(address.tls ? { tls: this.#tls() ?? {} } : {}),
       connectTimeout: timeoutMs,
       // No sign of life for twice as long as one command may take.
       socketTimeout: 2 * timeoutMs + 500,
@@ -255,7 +270,7 @@ export class RedisConnection {
       // It asks for the role: sentinels may point at a master of yesterday.
       enableReadyCheck: true,
       ...(address.tls
-        ? { enableTLSForSentinelMode: true, sentinelTLS: tlsOptions(this.#options.tls) }
+        ? { enableTLSForSentinelMode: true, sentinelTLS: this.#tls() ?? {} }
         : {}),
     });
   }

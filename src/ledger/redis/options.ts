@@ -33,7 +33,8 @@ export interface RedisConnectionOptions {
   readonly address: RedisAddress;
   /** Asked for at each connect, so that it can be rotated; wins over the one in `address`. */
   readonly password?: () => string;
-  readonly tls?: RedisTls;
+  /** Asked for at each connect too: authorities and certificates are renewed. */
+  readonly tls?: () => RedisTls;
   /** How long one command may take. */
   readonly timeoutMs: number;
   /** Shown by `CLIENT LIST`. */
