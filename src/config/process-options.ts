@@ -231,7 +231,10 @@ export const limitsSchema = z
       min: 64 * KIBIBYTE,
       max: 16 * GIBIBYTE,
       default: 64 * MEBIBYTE,
-      meaning: 'All request bodies being received or worked on; beyond it 503 under-pressure.',
+      meaning:
+        'All request bodies being received or worked on, and large replies until they are sent; beyond ' +
+        'it 503 under-pressure. A page or batch of values may be 4 MiB and one value more, in JSON a ' +
+        'third on top: where that is too much, one that large finds no room however quiet it is.',
     }),
     headerBytes: size({
       min: 4 * KIBIBYTE,
