@@ -60,6 +60,12 @@ export interface Publishing {
   reasons(): readonly DegradedReason[];
 }
 
+/** Whose tokens hold. */
+export interface Guarded {
+  /** Why the sidecar is degraded. */
+  reasons(): readonly DegradedReason[];
+}
+
 /** Who is let in, and why not. */
 export interface Pressed {
   status(): object;
@@ -80,6 +86,8 @@ export class SidecarOperations implements Operations {
   running: RunningParts | undefined;
   /** Absent with the embedded ledger: there is nothing to be in step with. */
   reconciliation: Reconciliation | undefined;
+  /** Absent where there are no tokens. */
+  tokens: Guarded | undefined;
   /** Absent until the edge is there. */
   admission: Pressed | undefined;
   /** Absent until recovery is over. */
@@ -148,6 +156,7 @@ export class SidecarOperations implements Operations {
     const full: readonly DegradedReason[] = this.running?.journal.state === 'full' ? ['journal-full'] : [];
     const reasons = ordered([
       ...full,
+      ...(this.tokens?.reasons() ?? []),
       ...(this.selfCheck?.reasons() ?? []),
       ...(this.reconciliation?.reasons() ?? []),
       ...(this.publishing?.reasons() ?? []),

@@ -60,6 +60,10 @@ export const READINESS_REASONS = {
     state: 'degraded', ready: true,
     meaning: 'The ledger refused writes because the clock here is ahead of its own.',
   },
+  'tokens-refused': {
+    state: 'degraded', ready: true,
+    meaning: 'The file of tokens has changed and cannot be taken; the tokens there were before go on holding.',
+  },
   repairing: {
     state: 'degraded', ready: false,
     meaning: 'What is held here differs from what holds, and is being put right.',

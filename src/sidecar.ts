@@ -151,6 +151,7 @@ export async function startSidecar(parts: SidecarParts): Promise<Sidecar> {
     metering.admission = admission;
     boot.undo('admission', () => admission.close());
     const access = openTokens(config, machine, log);
+    operations.tokens = access?.file;
     boot.undo('tokens', () => access?.file.close());
     const http = createHttpServer({
       access: access?.tokens,

@@ -6,6 +6,7 @@
 import { closeSync, constants, fstatSync, openSync, readSync, statSync } from 'node:fs';
 import type { Log } from '../log/log.ts';
 import { repeat, type Timers } from '../machine/machine.ts';
+import type { DegradedReason } from '../readiness.ts';
 import { parseTokens, type TokenComplaint, TOKENS_FILE_BYTES_MAX } from './token-list.ts';
 import type { Token } from './token.ts';
 import type { Tokens } from './tokens.ts';
@@ -75,11 +76,17 @@ export class TokensFile {
   readonly #parts: TokensFileParts;
   #stamp: string;
   readonly #endLooks: () => void;
+  #isRefused = false;
 
   constructor(parts: TokensFileParts) {
     this.#parts = parts;
     this.#stamp = parts.stamp;
     this.#endLooks = repeat(parts.timers, LOOK_MS, () => this.#look());
+  }
+
+  /** Why the sidecar is degraded: the tokens it goes by are not those of the file. */
+  reasons(): readonly DegradedReason[] {
+    return this.#isRefused ? ['tokens-refused'] : [];
   }
 
   close(): void {
@@ -100,6 +107,7 @@ export class TokensFile {
   read(seen?: string): void {
     const { path, tokens, log } = this.#parts;
     const read = readTokens(path);
+    this.#isRefused = 'complaints' in read;
     if ('complaints' in read) {
       if (seen !== undefined) this.#stamp = seen;
       const complaints = read.complaints.map(({ path: place, message }) => `${place} ${message}`.trim());

@@ -4,7 +4,7 @@
  * pages; whoever changes a page may find its scenario by its name.
  */
 import { execFileSync } from 'node:child_process';
-import { readdirSync, rmSync } from 'node:fs';
+import { readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { JetStreamManager, StreamConfig } from 'nats';
 import { afterAll, describe, expect, test } from 'vitest';
@@ -180,6 +180,18 @@ describe.concurrent('the process', () => {
     const port = await freePort();
     launch({ dataDirectory, environment: { LEASEHOLD_LISTEN: `127.0.0.1:${port}` } });
     await tryPage('recovering', { url: `http://127.0.0.1:${port}`, directory: dataDirectory });
+  }, HANG_MS);
+
+  test('whose file of tokens is spoiled, and put right', async () => {
+    const dataDirectory = scratchDirectory();
+    const path = join(scratchDirectory(), 'tokens.yaml');
+    writeFileSync(path, 'tokens: []');
+    const { url } = await start({ dataDirectory, environment: { LEASEHOLD_TOKENS_FILE: path } });
+    writeFileSync(path, 'tokens: nobody');
+    await untilSaid('tokens-refused', url);
+    await trySession('tokens-refused', { url });
+    writeFileSync(path, 'tokens: []');
+    await ready(url);
   }, HANG_MS);
 
   test('that drains, with a request under way', async () => {
