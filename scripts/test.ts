@@ -36,7 +36,9 @@ async function check(title: string, tool: string, args: readonly string[]): Prom
  * They take every core for minutes, which would make tests with real processes wait in places where
  * nobody waits long. So they come last, alone.
  */
-const CAMPAIGNS = ['test/simulation/seeds.test.ts', 'test/simulation/planted.test.ts'];
+const CAMPAIGNS = [
+  'test/process/rolling.test.ts', 'test/simulation/seeds.test.ts', 'test/simulation/planted.test.ts',
+];
 
 async function tests(title: string, filters: readonly string[]): Promise<Tally> {
   process.stdout.write(`\n${title} (vitest)\n`);
@@ -77,7 +79,7 @@ const tally = addUp([
     ? [await tests('tests', asked)]
     : [
         await tests('tests', CAMPAIGNS.flatMap((file) => ['--exclude', file])),
-        await tests('simulation', ['--maxWorkers=1', ...CAMPAIGNS]),
+        await tests('campaigns', ['--maxWorkers=1', ...CAMPAIGNS]),
       ]),
 ]);
 process.stdout.write(`\n${summaryLine(tally)}\n`);

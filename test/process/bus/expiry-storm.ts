@@ -13,7 +13,7 @@ const NAMESPACE = 'storm';
 const GRANTERS = 16;
 /** To have them all granted in, before they expire. */
 const GRANT_MS_EACH = 0.8;
-const GRANT_LEAST_MS = 5_000;
+const GRANT_LEAST_MS = 10_000;
 const FREE_SHARE = 0.01;
 const MEBIBYTE = 1024 ** 2;
 /** Records of a lease in the journal, and of its ending, with room to spare. */

@@ -20,6 +20,12 @@ export class Listeners {
     return this;
   }
 
+  off(name: string, listener: Listener): this {
+    const at = this.#all.findIndex((each) => each.name === name && each.listener === listener);
+    if (at >= 0) this.#all = this.#all.toSpliced(at, 1);
+    return this;
+  }
+
   listens(name: string): boolean {
     return this.#all.some((each) => each.name === name);
   }
