@@ -19,7 +19,7 @@ export async function starts(environment: Readonly<Record<string, string>> = {})
   const readyMs: number[] = [];
   const residentMb: number[] = [];
   for (let start = 0; start < STARTS; start += 1) {
-    const sidecar = await startSidecar({ configuration: CONFIGURATION, memoryLimitMb: 1024, environment });
+    const sidecar = await startSidecar({ configuration: CONFIGURATION, memoryLimitMb: 2048, environment });
     readyMs.push(sidecar.readyMs);
     await pause(IDLE_MS);
     residentMb.push(residentBytes(sidecar.pid) / MEBIBYTE);

@@ -40,7 +40,7 @@ try {
     process.stderr.write(`  generation ${generation} of ${GENERATIONS}\n`);
     for (const [name, environment] of shuffled(Object.entries(settings(collector.url)))) {
       sidecars.set(name, await startSidecar({
-        configuration: CONFIGURATION, memoryLimitMb: 1024, processor: SERVER_PROCESSOR, environment,
+        configuration: CONFIGURATION, memoryLimitMb: 2048, processor: SERVER_PROCESSOR, environment,
       }));
     }
     for (const [name, found] of await measure()) costs.set(name, [...(costs.get(name) ?? []), ...found]);
