@@ -7,6 +7,9 @@ import type { Machine } from '../machine/machine.ts';
 import type { Tracing } from './tracing.ts';
 
 export function outsideSpans(machine: Machine, tracing: Tracing): Machine {
+  // Nearly always there is none to be left behind, and leaving costs each turn of the loop.
+  const outside = (work: () => void): (() => void) =>
+    tracing.active === undefined ? work : () => tracing.outside(work);
   return {
     monotonicMs: () => machine.monotonicMs(),
     wallMs: () => machine.wallMs(),
@@ -14,7 +17,7 @@ export function outsideSpans(machine: Machine, tracing: Tracing): Machine {
     randomBytes: (count) => machine.randomBytes(count),
     loop: () => machine.loop(),
     residentBytes: () => machine.residentBytes(),
-    after: (delayMs, work) => machine.after(delayMs, () => tracing.outside(work)),
-    soon: (work) => machine.soon(() => tracing.outside(work)),
+    after: (delayMs, work) => machine.after(delayMs, outside(work)),
+    soon: (work) => machine.soon(outside(work)),
   };
 }
