@@ -160,11 +160,11 @@ function follow(
 }
 
 /** Values that no other driver writes, too. */
-function distinct({ contentFor, render }: Values, index: number, count: number): Values {
+export function distinct({ contentFor, render }: Values, index: number, count: number): Values {
   return { render, contentFor: (write) => contentFor(write * count + index) };
 }
 
-function sumOf(all: readonly DriverCounts[]): DriverCounts {
+export function sumOf(all: readonly DriverCounts[]): DriverCounts {
   const sum = (of: (counts: DriverCounts) => number): number => all.reduce((total, each) => total + of(each), 0);
   const refused: Record<string, number> = {};
   for (const [code, count] of all.flatMap((each) => Object.entries(each.refused))) {

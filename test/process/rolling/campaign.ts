@@ -9,6 +9,7 @@ import { Driver, type DriverCounts } from '../../../bench/replay/driver.ts';
 import { EventStream } from '../../../bench/replay/event-stream.ts';
 import { parseAddress } from '../../../bench/replay/http-client.ts';
 import { type KeyNames, keyNames, opaqueValues, type Values } from '../../../bench/replay/payload.ts';
+import { distinct, sumOf } from '../../../bench/replay/shared/run.ts';
 import { seededRandom } from '../../../bench/replay/random.ts';
 import { DOCUMENTED_RULES, Retries, RetryCounts } from '../../../bench/replay/retries.ts';
 import { settle, SWEEP_KEYS } from '../../../bench/replay/run.ts';
@@ -115,7 +116,7 @@ export class RollingCampaign {
       for (const driver of drivers) driver.start();
       await this.#roll(fleet, judge, endings);
       await Promise.all(drivers.map((driver) => driver.stop()));
-      const counts = sumOf(drivers);
+      const counts = sumOf(drivers.map((driver) => driver.counts));
       const report = ({ rank, kind, detail }: Difference): void => log.report(kind, rank, detail);
       const rest = await judgeRest({ fleet, namespace: NAMESPACE, names, judge, restMaxMs: REST_MAX_MS, report });
       const readAt = performance.now();
@@ -219,27 +220,4 @@ function follow(
     onResync: (receivedAt) => endings.noteGap(index, receivedAt),
     onMalformed: (detail) => log.report('unknown ending', 0, detail),
   });
-}
-
-/** Values that no other driver writes. */
-function distinct({ contentFor, render }: Values, index: number, count: number): Values {
-  return { render, contentFor: (write) => contentFor(write * count + index) };
-}
-
-function sumOf(drivers: readonly Driver[]): DriverCounts {
-  const all = drivers.map(({ counts }) => counts);
-  const sum = (of: (counts: DriverCounts) => number): number => all.reduce((total, each) => total + of(each), 0);
-  const refused: Record<string, number> = {};
-  for (const [code, count] of all.flatMap((each) => Object.entries(each.refused))) {
-    refused[code] = (refused[code] ?? 0) + count;
-  }
-  return {
-    refused,
-    replies: sum(({ replies }) => replies),
-    hits: sum(({ hits }) => hits),
-    misses: sum(({ misses }) => misses),
-    lost: sum(({ lost }) => lost),
-    skipped: sum(({ skipped }) => skipped),
-    reconnects: sum(({ reconnects }) => reconnects),
-  };
 }
